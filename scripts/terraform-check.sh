@@ -16,4 +16,11 @@ for module in modules/*/; do
 	terraform -chdir="$module" init -backend=false -input=false >/dev/null
 	terraform -chdir="$module" validate -no-color
 	terraform -chdir="$module" test -no-color
+	# The README is written by hand; nothing it should name may be missing.
+	while read -r name; do
+		grep -q "| \`$name\` |" "$module/README.md" || {
+			echo "$module/README.md does not list $name"
+			exit 1
+		}
+	done < <(sed -nE 's/^(variable|output) "([^"]+)".*/\2/p' "$module"/*.tf)
 done
