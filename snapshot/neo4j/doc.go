@@ -1,0 +1,42 @@
+// Package neo4j captures a stopped Neo4j database with the neo4j-admin of its
+// own installation.
+//
+// URL:
+//
+//	neo4j+dump:///DB?home=DIR[&scratch=DIR]
+//
+// DB is one database. home is the NEO4J_HOME; without it the environment
+// variable of that name. neo4j-admin is taken from its bin folder, else from
+// PATH. Neo4j 5 and the calendar versions after it are supported.
+//
+// # Without scratch
+//
+// The dump is read from neo4j-admin's standard output. A dump cannot be
+// trusted for its exit code: neo4j-admin exits 0 also if its output went
+// nowhere, and when it is killed half way its output merely ends. So the
+// stream is decoded while it passes (see VerifyDump), and its reader returns
+// io.EOF only after the archive was whole, held what its own header promised,
+// and neo4j-admin had exited with 0.
+//
+// # With scratch
+//
+// The dump is written to a folder of ours below DIR, verified, and offered as
+// a file that can be read again, so that a broken backup can be resumed. The
+// file stays until Check has passed and the capture is closed; a later run that
+// finds it, and finds the store unchanged since, offers it again with the same
+// fingerprint.
+//
+// # Processes
+//
+// neo4j-admin is a launcher that forks the JVM which does the work and holds
+// the lock of the database. Both run in a process group of their own, end
+// together, and are gone when Close returns. If snapferry itself is killed,
+// they are not: the JVM notices the closed pipe, goes through the rest of the
+// store in vain, exits, and holds the lock until then.
+//
+// # Permissions
+//
+// The user must be able to write to the store's folder, as neo4j-admin takes a
+// lock there: run as the user that owns it. neo4j-admin gets our environment
+// without the credentials of cloud providers.
+package neo4j

@@ -1,0 +1,277 @@
+package neo4j
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The dumps in testdata were made by neo4j-admin of the version in their names:
+//
+//	neo4j-admin database dump neo4j --to-stdout
+//
+// of a database with a thousand nodes.
+func realDumps(t testing.TB) map[string][]byte {
+	t.Helper()
+	dumps := map[string][]byte{}
+	paths, err := filepath.Glob("testdata/*.dump")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no dumps in testdata: %v", err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dumps[filepath.Base(path)] = b
+	}
+	return dumps
+}
+
+func TestVerifyDumpOfRealNeo4j(t *testing.T) {
+	want := map[string]DumpInfo{
+		"neo4j-5.26.31.dump":   {FormatZstd, true, 36, 7, 1070717, 2 << 20, true},
+		"neo4j-2026.09.0.dump": {FormatZstd, true, 36, 5, 1071249, 2 << 20, true},
+	}
+	for name, dump := range realDumps(t) {
+		got, err := VerifyDump(bytes.NewReader(dump))
+		if err != nil || got != want[name] {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want[name])
+		}
+		if _, err := VerifyDump(iotest.OneByteReader(bytes.NewReader(dump))); err != nil {
+			t.Errorf("%s, byte by byte: %v", name, err)
+		}
+	}
+}
+
+func TestVerifyDumpTruncatedAnywhere(t *testing.T) {
+	for name, dump := range realDumps(t) {
+		// All positions of a small dump of every format are tried in
+		// TestVerifyDumpFormats, all of these where time is no matter.
+		step := 97
+		if os.Getenv("SNAPFERRY_PROVE") != "" {
+			step = 1
+		}
+		for n := 0; n < len(dump); n += step {
+			if n > len(dump)-64 {
+				step = 1 // the checksum and the last block, always byte by byte
+			}
+			if _, err := VerifyDump(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBadDump) {
+				t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(dump), err)
+			}
+		}
+	}
+}
+
+func TestVerifyDumpDamagedAnywhere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for name, dump := range realDumps(t) {
+		for range 300 {
+			at, bit := rng.IntN(len(dump)), byte(1)<<rng.IntN(8)
+			bad := bytes.Clone(dump)
+			bad[at] ^= bit
+			if _, err := VerifyDump(bytes.NewReader(bad)); !errors.Is(err, ErrBadDump) {
+				t.Fatalf("%s with bit %#x of byte %d changed: %v", name, bit, at, err)
+			}
+		}
+	}
+}
+
+func TestVerifyDumpTrailing(t *testing.T) {
+	for name, dump := range realDumps(t) {
+		for _, tail := range []string{"x", "\x00", strings.Repeat("z", 4096), string(dump)} {
+			if _, err := VerifyDump(strings.NewReader(string(dump) + tail)); !errors.Is(err, ErrBadDump) {
+				t.Errorf("%s with %d bytes behind it: %v", name, len(tail), err)
+			}
+		}
+	}
+}
+
+func TestVerifyDumpPassesReadErrorsOn(t *testing.T) {
+	broken := errors.New("wire cut")
+	for name, dump := range realDumps(t) {
+		r := io.MultiReader(bytes.NewReader(dump[:len(dump)/2]), iotest.ErrReader(broken))
+		if _, err := VerifyDump(r); !errors.Is(err, broken) || errors.Is(err, ErrBadDump) {
+			t.Errorf("%s: %v, want the reader's own error", name, err)
+		}
+	}
+}
+
+// A dump made here, so that each part of it can be wrong.
+type dumpSpec struct {
+	magic, marker string
+	version       uint32
+	files, bytes  int64
+	entries       []tar.Header
+	noTrailer     bool
+	padding       []byte
+}
+
+func goodSpec() dumpSpec {
+	return dumpSpec{magic: FormatZstd, marker: "zstd", version: 1, files: 2, bytes: 1300, entries: []tar.Header{
+		{Name: "./", Typeflag: tar.TypeDir}, {Name: "./neostore", Size: 1000}, {Name: "./checkpoint.0", Size: 300},
+	}}
+}
+
+func (s dumpSpec) tar(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range s.entries {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(bytes.Repeat([]byte("n"), int(h.Size))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish := w.Close
+	if s.noTrailer {
+		finish = w.Flush
+	}
+	if err := finish(); err != nil {
+		t.Fatal(err)
+	}
+	return append(b.Bytes(), s.padding...)
+}
+
+func (s dumpSpec) encode(t testing.TB, options ...zstd.EOption) []byte {
+	t.Helper()
+	out := bytes.NewBufferString(s.magic)
+	var w io.WriteCloser
+	if s.marker == "" {
+		w = gzip.NewWriter(out)
+	} else {
+		enc, err := zstd.NewWriter(out, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = enc
+		head := binary.BigEndian.AppendUint32([]byte(s.marker), s.version)
+		head = binary.BigEndian.AppendUint64(head, uint64(s.files))
+		head = binary.BigEndian.AppendUint64(head, uint64(s.bytes))
+		if _, err := w.Write(head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Write(s.tar(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestVerifyDumpFormats(t *testing.T) {
+	for format, magic := range map[string]string{
+		FormatZstd: FormatZstd, FormatLegacyZstd: "", FormatGzip: FormatGzip, FormatLegacyGzip: "",
+	} {
+		spec := goodSpec()
+		spec.magic = magic
+		isGzip := format == FormatGzip || format == FormatLegacyGzip
+		if isGzip {
+			spec.marker = ""
+		}
+		dump := spec.encode(t)
+		info, err := VerifyDump(bytes.NewReader(dump))
+		if err != nil || info.Format != format || info.Counted == isGzip || info.Files != 2 || info.Bytes != 1300 || info.Directories != 1 {
+			t.Errorf("%s: %+v, %v", format, info, err)
+		}
+		for n := range dump {
+			if _, err := VerifyDump(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBadDump) {
+				t.Errorf("%s cut to %d of %d bytes: %v", format, n, len(dump), err)
+			}
+		}
+	}
+}
+
+func TestVerifyDumpRefuses(t *testing.T) {
+	for name, change := range map[string]func(*dumpSpec){
+		"another magic":        func(s *dumpSpec) { s.magic = "DZV9" },
+		"another marker":       func(s *dumpSpec) { s.marker = "gzip" },
+		"another version":      func(s *dumpSpec) { s.version = 2 },
+		"one file fewer":       func(s *dumpSpec) { s.files = 3 },
+		"one file more":        func(s *dumpSpec) { s.files = 1 },
+		"one byte fewer":       func(s *dumpSpec) { s.bytes = 1301 },
+		"one byte more":        func(s *dumpSpec) { s.bytes = 1299 },
+		"negative files":       func(s *dumpSpec) { s.files = -1 },
+		"negative bytes":       func(s *dumpSpec) { s.bytes = -1 << 63 },
+		"no end of archive":    func(s *dumpSpec) { s.noTrailer = true },
+		"data after the end":   func(s *dumpSpec) { s.padding = []byte("more") },
+		"zeros without end":    func(s *dumpSpec) { s.padding = make([]byte, 2*maxPadding) },
+		"a name that leads up": func(s *dumpSpec) { s.entries[1].Name = "./../neostore" },
+		"an absolute name":     func(s *dumpSpec) { s.entries[1].Name = "/neostore" },
+		"a symlink": func(s *dumpSpec) {
+			s.entries = append(s.entries, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "neostore"})
+		},
+		"a device": func(s *dumpSpec) {
+			s.entries = append(s.entries, tar.Header{Name: "d", Typeflag: tar.TypeChar})
+		},
+	} {
+		spec := goodSpec()
+		change(&spec)
+		if _, err := VerifyDump(bytes.NewReader(spec.encode(t))); !errors.Is(err, ErrBadDump) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	spec := goodSpec()
+	spec.bytes = 3*maxWindow + 300
+	spec.entries[1].Size = 3 * maxWindow
+	if _, err := VerifyDump(bytes.NewReader(spec.encode(t, zstd.WithWindowSize(2*maxWindow)))); !errors.Is(err, ErrBadDump) {
+		t.Errorf("a window of 16 MiB: %v", err)
+	}
+}
+
+// TestVerifyDumpMemory decodes 256 MiB of content and looks at what stays.
+func TestVerifyDumpMemory(t *testing.T) {
+	spec := goodSpec()
+	spec.files, spec.bytes = 1, 256<<20
+	spec.entries = []tar.Header{{Name: "./neostore", Size: spec.bytes}}
+	dump := spec.encode(t, zstd.WithWindowSize(maxWindow))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if _, err := VerifyDump(bytes.NewReader(dump)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 32<<20 {
+		t.Errorf("allocated %d bytes, want at most 32 MiB", got)
+	} else {
+		t.Logf("allocated %d bytes in all", got)
+	}
+}
+
+func FuzzVerifyDump(f *testing.F) {
+	for _, dump := range realDumps(f) {
+		f.Add(dump)
+		f.Add(dump[:len(dump)/2])
+	}
+	spec := goodSpec()
+	f.Add(spec.encode(f))
+	spec.magic, spec.marker = FormatGzip, ""
+	f.Add(spec.encode(f))
+	f.Add([]byte(FormatZstd + zstdMagic + "\x04\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, dump []byte) {
+		info, err := VerifyDump(bytes.NewReader(dump))
+		if (err == nil) != (info.Format != "") {
+			t.Fatalf("%+v with error %v", info, err)
+		}
+		if err == nil && (info.Files < 0 || info.Bytes < 0 || info.Window > maxWindow) {
+			t.Fatalf("accepted %+v", info)
+		}
+	})
+}
