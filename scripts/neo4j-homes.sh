@@ -31,5 +31,7 @@ for entry in "${versions[@]}"; do
 		echo "note: Neo4j $version needs Java $lowest or newer; its tests are skipped" >&2
 		continue
 	fi
-	scripts/neo4j-home.sh "$version" ".tools/neo4j/$version"
+	scripts/neo4j-home.sh "$version" ".tools/neo4j/$version" && continue
+	echo "note: Neo4j $version could not be assembled; its tests are skipped" >&2
+	[ "${CI:-}" != true ]
 done
