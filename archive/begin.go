@@ -1,0 +1,318 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/lifecycle"
+	"github.com/snapferry/snapferry/providers"
+)
+
+// Spec says what is to be backed up.
+type Spec struct {
+	Tier        lifecycle.Tier
+	Series      string    // valid by CheckName
+	Time        time.Time // the scheduled instant, or now
+	Source      Identity
+	Fingerprint [32]byte // of the source's state; random where it has none
+	Resumable   bool     // equal fingerprints promise equal bytes
+	Images      []Image  // 1 to MaxImages
+	Facts       map[string]string
+	// Adopt lets the series pass to another source.
+	Adopt bool
+}
+
+// Image is one image to be backed up. Exactly one of Data and Stream is set.
+type Image struct {
+	Title   string // as the user knows it; FitName makes the name in keys of it
+	Form    string // "raw", "tar" or "stream"
+	Size    int64  // bytes; ignored for a stream
+	Data    io.ReaderAt
+	Extents func(ctx context.Context) iter.Seq2[Extent, error] // nil: no holes
+	Stream  io.Reader
+	// Compressed: compressing the bytes again would be a waste.
+	Compressed bool
+}
+
+// Writer writes one backup. Its methods are called one after the other:
+// Ship, then Commit.
+type Writer struct {
+	v       *Vault
+	spec    Spec
+	name    Name
+	capture *Capture
+	sealed  []byte // capture.json as it stands in the vault
+	resumed bool
+	done    *Manifest // set if the backup was complete already
+	images  []imageState
+	budget  *memory.Budget
+	held    int64 // bytes of memory that layouts and segment sets take
+}
+
+// imageState is what is known of an image once it was shipped.
+type imageState struct {
+	Image
+	name    string
+	layout  *layout
+	extents *ObjectRef
+	set     *segmentSet
+	// recycled holds the memory of a stream's chunks that is free.
+	recycled chan []byte
+}
+
+// Name returns the backup's full name.
+func (w *Writer) Name() Name { return w.name }
+
+// Resumed reports whether an earlier run had begun this very backup.
+func (w *Writer) Resumed() bool { return w.resumed }
+
+// Begin decides which backup this is: the newest unfinished one of this very
+// state of the source, in whatever tier it was begun, or a new one. It writes
+// capture.json, which fixes all later choices.
+//
+// A series that belongs to another source is ErrRefused.
+func (v *Vault) Begin(ctx context.Context, spec Spec) (*Writer, error) {
+	w := &Writer{v: v, spec: spec, budget: v.newBudget()}
+	if err := w.prepare(); err != nil {
+		return nil, &Error{Op: "begin", Name: spec.Series, Err: err}
+	}
+	entries, _, err := v.List(ctx, spec.Series)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.checkIdentity(ctx, entries); err != nil {
+		return nil, err
+	}
+	joined, err := w.join(ctx, entries, false)
+	if err != nil || joined {
+		return w, err
+	}
+	if err := w.create(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.yield(ctx)
+}
+
+// prepare checks the spec and names the images.
+func (w *Writer) prepare() error {
+	s := &w.spec
+	if _, err := lifecycle.ParseTier(string(s.Tier)); err != nil {
+		return err
+	}
+	if err := CheckName(s.Series); err != nil {
+		return err
+	}
+	if len(s.Images) < 1 || len(s.Images) > MaxImages {
+		return fmt.Errorf("%w: %d images, 1 to %d are allowed", ErrInvalid, len(s.Images), MaxImages)
+	}
+	seen := map[string]bool{}
+	for _, im := range s.Images {
+		name := FitName(im.Title)
+		for i := 2; seen[name]; i++ {
+			name = FitName(fmt.Sprintf("%.50s-%d", name, i))
+		}
+		seen[name] = true
+		if (im.Data == nil) == (im.Stream == nil) {
+			return fmt.Errorf("%w: image %q has not exactly one of data and stream", ErrInvalid, im.Title)
+		}
+		if im.Data != nil && segments(im.Size, w.v.opts.Segment) > MaxSegments && im.Extents == nil {
+			return fmt.Errorf("%w: image %q of %d bytes is larger than %d segments", ErrInvalid, im.Title, im.Size, MaxSegments)
+		}
+		if im.Stream != nil {
+			im.Size = 0 // counted while it is read
+		}
+		w.images = append(w.images, imageState{Image: im, name: name})
+	}
+	return nil
+}
+
+// checkIdentity refuses a series whose newest readable capture is of another
+// source.
+func (w *Writer) checkIdentity(ctx context.Context, entries []Entry) error {
+	if w.spec.Adopt {
+		return nil
+	}
+	for i := len(entries) - 1; i >= 0; i-- {
+		if !entries[i].Begun {
+			continue
+		}
+		c, _, err := w.v.readCapture(ctx, entries[i].Name)
+		if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
+			w.v.opts.Log.Warn("capture passed over", "backup", entries[i].Name.String(), "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if c.Source != w.spec.Source {
+			return &Error{Op: "begin", Name: w.spec.Series,
+				Err:  fmt.Errorf("%w: the series belongs to %s, this is %s", ErrRefused, c.Source, w.spec.Source),
+				Hint: "Give this source a series of its own with --job NAME, or hand the series over with --adopt."}
+		}
+		return nil
+	}
+	return nil
+}
+
+// join takes up an unfinished backup of the same state of the source: the
+// newest, or with oldest set the oldest of those begun at the same time.
+func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, error) {
+	if !w.spec.Resumable {
+		return false, nil
+	}
+	short := hex.EncodeToString(w.spec.Fingerprint[:])[:idFPDigits]
+	for i := range entries {
+		e := entries[i]
+		if !oldest {
+			e = entries[len(entries)-1-i]
+		}
+		if !e.Begun || e.Complete || e.Name.ID.Fingerprint != short {
+			continue
+		}
+		c, sealed, err := w.v.readCapture(ctx, e.Name)
+		if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
+			w.v.opts.Log.Warn("unfinished backup passed over", "backup", e.Name.String(), "error", err)
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := w.matches(c); err != nil {
+			w.v.opts.Log.Info("unfinished backup passed over", "backup", e.Name.String(), "reason", err)
+			continue
+		}
+		w.name, w.capture, w.sealed, w.resumed = e.Name, c, sealed, true
+		return true, nil
+	}
+	return false, nil
+}
+
+// matches reports why the capture is not of this very state of the source.
+func (w *Writer) matches(c *Capture) error {
+	if c.Fingerprint != hex.EncodeToString(w.spec.Fingerprint[:]) || c.Source != w.spec.Source || !c.Resumable {
+		return errors.New("it is of another state of the source")
+	}
+	if len(c.Images) != len(w.images) {
+		return errors.New("it has other images")
+	}
+	for i, im := range w.images {
+		ci := c.Images[i]
+		if ci.Name != im.name || ci.Form != im.Form || ci.Size == nil || im.Data == nil || *ci.Size != im.Size {
+			return fmt.Errorf("its image %q differs", ci.Name)
+		}
+	}
+	if w.v.segmentMemory(c.Segment, c.Chunk)+w.v.workerMemory(w.v.opts.Level, c.Chunk) > w.budget.Size() {
+		return errors.New("its segments are too large for the memory limit")
+	}
+	return nil
+}
+
+// maxIDTries bounds the search for an id below which no data lies.
+const maxIDTries = 100
+
+// create writes capture.json under a new id: never one below which data lies
+// already, since that would bring a dead backup's data back to life.
+func (w *Writer) create(ctx context.Context) error {
+	fp := hex.EncodeToString(w.spec.Fingerprint[:])
+	w.name = Name{Tier: w.spec.Tier, Series: w.spec.Series, ID: ID{
+		Time: w.spec.Time.UTC().Truncate(time.Second), Kind: KindFull, Fingerprint: fp[:idFPDigits]}}
+	for range maxIDTries {
+		free, err := w.noData(ctx)
+		if err != nil {
+			return err
+		}
+		if free {
+			taken, err := w.putCapture(ctx, fp)
+			if err != nil || !taken {
+				return err
+			}
+		}
+		w.name.ID.Time = w.name.ID.Time.Add(time.Second)
+	}
+	return &Error{Op: "begin", Name: w.name.String(), Err: errors.New("no free id found"),
+		Hint: "The vault holds data of many lost backups of this series; remove what has no catalog entry."}
+}
+
+func (w *Writer) noData(ctx context.Context) (bool, error) {
+	prefix := w.v.tierKey(w.name.Tier, "data") + w.name.Series + "/" + w.name.ID.String() + "/"
+	for _, err := range w.v.bucket.List(ctx, prefix) {
+		return false, err
+	}
+	return true, nil
+}
+
+// putCapture writes capture.json. If the key is taken by the same capture,
+// another process is at the same backup: we help it. If that backup is
+// complete, there is nothing left to do.
+func (w *Writer) putCapture(ctx context.Context, fp string) (taken bool, err error) {
+	c := &Capture{Format: FormatVersion, ID: w.name.ID.String(), Series: w.name.Series, Kind: w.name.ID.Kind,
+		Time: w.name.ID.Time, Program: w.v.opts.Program, Fingerprint: fp, Source: w.spec.Source, Resumable: w.spec.Resumable,
+		Compression: "zstd", Segment: w.v.opts.Segment, Chunk: w.v.opts.Chunk, Facts: w.spec.Facts}
+	for _, im := range w.images {
+		ci := CaptureImage{Name: im.name, Title: im.Title, Form: im.Form, Extents: im.Extents != nil}
+		if im.Data != nil {
+			ci.Size = &im.Size
+		}
+		c.Images = append(c.Images, ci)
+	}
+	sealed, err := seal(c)
+	if err != nil {
+		return false, &Error{Op: "begin", Name: w.name.String(), Err: err}
+	}
+	created, err := w.v.putBytes(ctx, w.v.catalogKey(w.name, captureFile), sealed)
+	if err != nil {
+		return false, err
+	}
+	if created {
+		w.capture, w.sealed = c, sealed
+		return false, nil
+	}
+	there, sealed, err := w.v.readCapture(ctx, w.name)
+	if errors.Is(err, ErrDamaged) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !w.spec.Resumable || w.matches(there) != nil {
+		return true, nil
+	}
+	w.capture, w.sealed, w.resumed = there, sealed, true
+	return false, w.findManifest(ctx)
+}
+
+// findManifest notes the manifest of the backup if it is complete.
+func (w *Writer) findManifest(ctx context.Context) error {
+	m, err := w.v.readManifest(ctx, w.name)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil
+	}
+	w.done = m
+	return err
+}
+
+// yield settles which backup it is when several processes began the same at
+// the same moment under different ids: all take the oldest. What is left of
+// the others is a capture.json, which the next run or the tier's rule ends.
+func (w *Writer) yield(ctx context.Context) error {
+	if !w.spec.Resumable || w.resumed {
+		return nil
+	}
+	entries, _, err := w.v.List(ctx, w.spec.Series)
+	if err != nil {
+		return err
+	}
+	mine := bytes.Clone(w.sealed)
+	if _, err := w.join(ctx, entries, true); err != nil {
+		return err
+	}
+	w.resumed = !bytes.Equal(mine, w.sealed)
+	return nil
+}

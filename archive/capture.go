@@ -1,0 +1,137 @@
+package archive
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/snapferry/snapferry/archive/frame"
+)
+
+// FormatVersion is the version of the format written here, and the highest
+// one that is read.
+const FormatVersion = 1
+
+// The sizes written by default, in raw bytes.
+const (
+	DefaultSegment = 32 << 20
+	DefaultChunk   = 4 << 20
+)
+
+// MaxSegments is the most segments an image may have: 64 TiB of data in
+// segments of 32 MiB, the largest disk any cloud sells.
+const MaxSegments = 1 << 21
+
+// MaxImages is the most images a backup may have, so that its manifest stays
+// small.
+const MaxImages = 64
+
+// Identity says what a source is. A series belongs to one of them.
+type Identity struct {
+	Type string `json:"type"`
+	Host string `json:"host,omitempty"`
+	Path string `json:"path,omitempty"`
+	ID   string `json:"id,omitempty"`
+}
+
+func (i Identity) String() string {
+	s := i.Type
+	for _, part := range []string{i.Host, i.Path, i.ID} {
+		if part != "" {
+			s += " " + part
+		}
+	}
+	return s
+}
+
+// Capture is capture.json: what every later worker on this backup, on this
+// machine or another, must not choose again. It is the first object written.
+type Capture struct {
+	Format      int       `json:"format"`
+	ID          string    `json:"id"`
+	Series      string    `json:"series"`
+	Kind        string    `json:"kind"`
+	Time        time.Time `json:"time"`    // the instant of the id, UTC
+	Program     string    `json:"program"` // name and version of the writer
+	Fingerprint string    `json:"fingerprint"`
+	Source      Identity  `json:"source"`
+	Resumable   bool      `json:"resumable"`
+	Compression string    `json:"compression"`
+	Segment     int64     `json:"segment_bytes"`
+	Chunk       int64     `json:"chunk_bytes"`
+	// Facts are for people: versions, counts.
+	Facts  map[string]string `json:"facts,omitempty"`
+	Images []CaptureImage    `json:"images"`
+}
+
+// CaptureImage is one image of a capture.
+type CaptureImage struct {
+	Name    string `json:"name"`    // as in keys
+	Title   string `json:"title"`   // as the user knows it
+	Form    string `json:"form"`    // raw, tar or stream
+	Size    *int64 `json:"size"`    // bytes; null for a stream
+	Extents bool   `json:"extents"` // an extents object says which parts are data
+}
+
+// check refuses a capture.json outside the limits, or one that stands at
+// another place than its own.
+func (c *Capture) check(n Name) error {
+	switch {
+	case c.Format < 1 || c.Format > FormatVersion:
+		return fmt.Errorf("format version %d: this program reads up to %d", c.Format, FormatVersion)
+	case c.ID != n.ID.String() || c.Series != n.Series || c.Kind != n.ID.Kind:
+		return fmt.Errorf("it belongs to %s/%s", c.Series, c.ID)
+	case !isHex(c.Fingerprint, 64) || c.Fingerprint[:idFPDigits] != n.ID.Fingerprint:
+		return fmt.Errorf("fingerprint %q is not the one of its id", c.Fingerprint)
+	case c.Compression != "zstd":
+		return fmt.Errorf("compression %q is unknown", c.Compression)
+	case len(c.Images) < 1 || len(c.Images) > MaxImages:
+		return fmt.Errorf("%d images, 1 to %d are allowed", len(c.Images), MaxImages)
+	}
+	if err := checkSizes(c.Segment, c.Chunk); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, im := range c.Images {
+		if err := im.check(c.Segment); err != nil {
+			return err
+		}
+		if seen[im.Name] {
+			return fmt.Errorf("two images are named %q", im.Name)
+		}
+		seen[im.Name] = true
+	}
+	return nil
+}
+
+func (im *CaptureImage) check(segment int64) error {
+	if err := CheckName(im.Name); err != nil {
+		return err
+	}
+	switch {
+	case im.Size == nil && im.Extents:
+		return fmt.Errorf("image %q: a stream has no extents", im.Name)
+	case im.Size != nil && (*im.Size < 0 || *im.Size/segment >= MaxSegments && !im.Extents):
+		return fmt.Errorf("image %q: %d bytes is outside the limits", im.Name, *im.Size)
+	}
+	return nil
+}
+
+// checkSizes refuses segment and chunk sizes, in bytes, a reader won't take.
+func checkSizes(segment, chunk int64) error {
+	if chunk < 1 || chunk > frame.MaxChunk || segment < chunk || segment > frame.MaxSegment || segment%chunk != 0 {
+		return fmt.Errorf("segments of %d bytes in chunks of %d are outside the limits", segment, chunk)
+	}
+	return nil
+}
+
+// segments returns how many segments data bytes make.
+func segments(data, segment int64) int64 { return (data + segment - 1) / segment }
+
+// segmentRaw returns the raw bytes of segment i of an image of data bytes.
+func segmentRaw(i, data, segment int64) int64 { return min(segment, data-i*segment) }
+
+// maxStored returns the most bytes a segment of raw bytes may take.
+func maxStored(raw, chunk int64) int64 {
+	n := (raw + chunk - 1) / chunk
+	return n*int64(frame.MaxEncoded(int(chunk))) + int64(frame.SeekTableSize(int(n)))
+}

@@ -1,0 +1,164 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/providers"
+)
+
+// Commit makes the backup real: tables, RESTORE.md, and last the manifest. It
+// must be called only after the source was found unchanged, or the end of a
+// stream true: a table is the record of that.
+//
+// If another process committed the same backup first, its manifest is
+// compared with ours and returned.
+func (w *Writer) Commit(ctx context.Context) (*Manifest, error) {
+	if w.done != nil {
+		return w.done, nil
+	}
+	c := &committer{v: w.v, budget: w.budget, name: w.name, capture: w.capture, sealed: w.sealed, checked: true}
+	for i := range w.images {
+		im := &w.images[i]
+		part := committed{extents: im.extents, set: im.set, size: im.Size, data: im.Size}
+		if im.layout != nil {
+			part.data = im.layout.data
+		}
+		c.images = append(c.images, part)
+	}
+	return c.commit(ctx)
+}
+
+// committer writes the end of a backup whose data is there.
+type committer struct {
+	v       *Vault
+	budget  *memory.Budget
+	name    Name
+	capture *Capture
+	sealed  []byte
+	checked bool
+	images  []committed // as in the capture
+}
+
+type committed struct {
+	size, data int64
+	extents    *ObjectRef
+	set        *segmentSet
+}
+
+func (c *committer) commit(ctx context.Context) (*Manifest, error) {
+	m := &Manifest{Format: FormatVersion, ID: c.capture.ID, Series: c.capture.Series, Kind: c.capture.Kind,
+		Time: c.capture.Time, Program: c.v.opts.Program, Source: c.capture.Source, Checked: c.checked,
+		Segment: c.capture.Segment, Chunk: c.capture.Chunk, Facts: c.capture.Facts, Capture: refOf(c.sealed)}
+	for i := range c.images {
+		im, err := c.putTable(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		m.RawBytes += im.Size
+		m.StoredBytes += im.StoredBytes
+		m.Images = append(m.Images, im)
+	}
+	var err error
+	if m.Restore, err = c.putRestore(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.checkCapture(ctx); err != nil {
+		return nil, err
+	}
+	m.Completed = c.v.opts.Now().UTC()
+	return c.putManifest(ctx, m)
+}
+
+func (c *committer) putTable(ctx context.Context, i int) (ManifestImage, error) {
+	ci, im := c.capture.Images[i], c.images[i]
+	shape := tableShape{data: im.data, segment: c.capture.Segment, chunk: c.capture.Chunk}
+	buf := c.budget.NewBuffer()
+	defer buf.Free()
+	if err := encodeTable(im.set, shape, buf); err != nil {
+		return ManifestImage{}, fmt.Errorf("write table of %s: %w", ci.Name, err)
+	}
+	buf.Seal()
+	sum := fmt.Sprintf("%x", buf.SHA256())
+	err := c.v.bucket.Put(ctx, c.v.catalogKey(c.name, tableFile(ci.Name, sum)), buf)
+	if err != nil && !errors.Is(err, providers.ErrExists) {
+		return ManifestImage{}, err
+	}
+	return ManifestImage{Name: ci.Name, Title: ci.Title, Form: ci.Form, Size: im.size, Data: im.data,
+		StoredBytes: im.set.bytes, Segments: segments(im.data, shape.segment),
+		Table: ObjectRef{SHA256: sum, Bytes: buf.Size()}, Extents: im.extents}, nil
+}
+
+// putRestore writes RESTORE.md. What another version of this program wrote
+// there before is left, and pinned, as it is.
+func (c *committer) putRestore(ctx context.Context) (ObjectRef, error) {
+	text := restoreText(c.capture)
+	key := c.v.catalogKey(c.name, restoreFile)
+	created, err := c.v.putBytes(ctx, key, text)
+	if err != nil {
+		return ObjectRef{}, err
+	}
+	if !created {
+		there, err := c.v.getBytes(ctx, key, maxRestoreBytes)
+		if err != nil {
+			return ObjectRef{}, err
+		}
+		if !bytes.Equal(there, text) {
+			c.v.opts.Log.Warn("another RESTORE.md was there before", "key", key)
+			text = there
+		}
+	}
+	return refOf(text), nil
+}
+
+// checkCapture makes sure that the backup has not expired meanwhile: a late
+// manifest must not bring it back.
+func (c *committer) checkCapture(ctx context.Context) error {
+	b, err := c.v.getBytes(ctx, c.v.catalogKey(c.name, captureFile), maxDocument)
+	if errors.Is(err, providers.ErrNotFound) || err == nil && !bytes.Equal(b, c.sealed) {
+		return &Error{Op: "commit", Name: c.name.String(),
+			Err:  fmt.Errorf("%w: its capture.json was removed or replaced while it was written", ErrRefused),
+			Hint: "A lifecycle rule or a person removed it. Run the backup again: it takes a new id."}
+	}
+	return err
+}
+
+func (c *committer) putManifest(ctx context.Context, m *Manifest) (*Manifest, error) {
+	if err := m.check(c.name); err != nil {
+		return nil, &Error{Op: "commit", Name: c.name.String(), Err: fmt.Errorf("%w: %w", ErrChanged, err)}
+	}
+	b, err := seal(m)
+	if err != nil {
+		return nil, &Error{Op: "commit", Name: c.name.String(), Err: err}
+	}
+	created, err := c.v.putBytes(ctx, c.v.catalogKey(c.name, manifestFile), b)
+	if err != nil || created {
+		return m, err
+	}
+	there, err := c.v.readManifest(ctx, c.name)
+	if err != nil {
+		return nil, err
+	}
+	if !m.agrees(there) {
+		return nil, damaged("commit", c.v.catalogKey(c.name, manifestFile), errors.New("a manifest of other content was there before"))
+	}
+	return there, nil
+}
+
+// agrees reports whether two manifests are of the same capture and the same
+// bytes. Their tables may name different objects of the same content.
+func (m *Manifest) agrees(o *Manifest) bool {
+	if m.Capture != o.Capture || m.RawBytes != o.RawBytes || len(m.Images) != len(o.Images) {
+		return false
+	}
+	for i := range m.Images {
+		a, b := m.Images[i], o.Images[i]
+		if a.Name != b.Name || a.Size != b.Size || a.Data != b.Data {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,175 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/providers"
+)
+
+// Finish writes the manifest of a backup whose data is all there, from what a
+// listing tells. It is ErrRefused where segments are missing, for a stream
+// without its table (nobody else knows where it ended), and, unless unchecked
+// is set, for any image without its table: the writer stores that only once
+// the source was found unchanged, and nobody can look that up later.
+func (v *Vault) Finish(ctx context.Context, n Name, unchecked bool) (*Manifest, error) {
+	m, err := v.readManifest(ctx, n)
+	if err == nil || !errors.Is(err, providers.ErrNotFound) {
+		return m, err
+	}
+	capture, sealed, err := v.readCapture(ctx, n)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, &Error{Op: "finish", Name: n.String(), Err: fmt.Errorf("%w: its capture.json is gone", ErrRefused),
+			Hint: "Without it nothing says what the data is. Run the backup again."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &committer{v: v, budget: v.newBudget(), name: n, capture: capture, sealed: sealed, checked: true}
+	tables, err := v.listTables(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	for i := range capture.Images {
+		part, fromTable, err := c.recover(ctx, &capture.Images[i], tables[capture.Images[i].Name])
+		if err != nil {
+			return nil, err
+		}
+		if !fromTable && !unchecked {
+			return nil, &Error{Op: "finish", Name: n.String(),
+				Err:  fmt.Errorf("%w: %s has no table, so nobody checked that its source stayed the same", ErrRefused, capture.Images[i].Name),
+				Hint: "Run the same backup again: nothing that is durable is sent twice. Or accept the risk with --unchecked."}
+		}
+		c.checked = c.checked && fromTable
+		c.images = append(c.images, part)
+	}
+	return c.commit(ctx)
+}
+
+// listTables returns the hashes of the tables of n, by image.
+func (v *Vault) listTables(ctx context.Context, n Name) (map[string][]string, error) {
+	prefix := v.catalogKey(n, "")
+	tables := map[string][]string{}
+	for o, err := range v.bucket.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		stem, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), tableSuffix)
+		if image, sum, cut := cutLast(stem, "."); ok && cut && isHex(sum, 64) && o.Size <= maxTableBytes {
+			tables[image] = append(tables[image], sum)
+		}
+	}
+	return tables, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// recover finds out what is there of an image: by one of its tables if all
+// segments that it names exist, else by the listing alone.
+func (c *committer) recover(ctx context.Context, ci *CaptureImage, tables []string) (part committed, fromTable bool, err error) {
+	shape := tableShape{data: -1, segment: c.capture.Segment, chunk: c.capture.Chunk}
+	if ci.Size != nil {
+		part.size, part.data = *ci.Size, *ci.Size
+		if ci.Extents {
+			l, ref, err := c.v.readExtents(ctx, c.name, ci.Name, part.size, nil)
+			if errors.Is(err, providers.ErrNotFound) {
+				return part, false, c.refuse(ci, "its extents object is missing")
+			}
+			if err != nil {
+				return part, false, err
+			}
+			part.extents, part.data = &ref, l.data
+		}
+		shape.data = part.data
+	}
+	for _, sum := range tables {
+		set, data, err := c.readTable(ctx, ci.Name, sum, shape)
+		if errors.Is(err, ErrDamaged) {
+			c.v.opts.Log.Warn("table passed over", "image", ci.Name, "error", err)
+			continue
+		}
+		if err != nil {
+			return part, false, err
+		}
+		if part.set = set; ci.Size == nil {
+			part.size, part.data = data, data
+		}
+		return part, true, nil
+	}
+	if ci.Size == nil {
+		return part, false, c.refuse(ci, "it is a stream, and no table says where it ended")
+	}
+	listed, _, err := c.v.listSegments(ctx, c.name, ci.Name, shape)
+	if err != nil {
+		return part, false, err
+	}
+	want := segments(shape.data, shape.segment)
+	if listed.present < want {
+		return part, false, c.refuse(ci, fmt.Sprintf("%d of %d segments are missing", want-listed.present, want))
+	}
+	part.set = listed
+	return part, false, nil
+}
+
+func (c *committer) refuse(ci *CaptureImage, why string) error {
+	return &Error{Op: "finish", Name: c.name.String(), Err: fmt.Errorf("%w: image %s: %s", ErrRefused, ci.Name, why),
+		Hint: "Run the same backup again; what is durable of a file, folder or snapshot is not sent twice."}
+}
+
+// readTable reads a table into a set, with the raw bytes that it names. A
+// table that names segments which are not there is ErrDamaged.
+func (c *committer) readTable(ctx context.Context, image, sum string, shape tableShape) (*segmentSet, int64, error) {
+	key := c.v.catalogKey(c.name, tableFile(image, sum))
+	buf, err := c.v.fetchTable(ctx, c.budget, key, sum, -1)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer buf.Free()
+	set, data := &segmentSet{}, int64(0)
+	rows := func(yield func(row, error) bool) {
+		for r, err := range decodeTable(buf.Open(), shape) {
+			if err != nil {
+				yield(r, damaged("read", key, err))
+				return
+			}
+			set.put(r.index, r.sum, r.stored)
+			data += r.raw
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+	err = c.v.compare(ctx, c.v.dataKey(c.name, image), rows, func(key string, problem error) error {
+		return damaged("finish", key, problem)
+	})
+	return set, data, err
+}
+
+// fetchTable reads a table whole and checks its hash. size < 0 means that it
+// is not known.
+func (v *Vault) fetchTable(ctx context.Context, budget *memory.Budget, key, sum string, size int64) (*memory.Buffer, error) {
+	if size < 0 {
+		for o, err := range v.bucket.List(ctx, key) {
+			if err != nil {
+				return nil, err
+			}
+			if o.Key == key && o.Size <= maxTableBytes {
+				size = o.Size
+			}
+		}
+	}
+	buf, err := v.fetch(ctx, budget, key, size, sum)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, damaged("read", key, errors.New("it is missing"))
+	}
+	return buf, err
+}

@@ -1,0 +1,134 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/snapferry/snapferry/archive/frame"
+	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/providers"
+)
+
+// Backup is a complete backup, opened for reading.
+type Backup struct {
+	Name     Name
+	Manifest *Manifest
+
+	v *Vault
+}
+
+// Open reads the manifest and the capture of n and checks that they belong
+// together. Missing or wrong ones are ErrDamaged; if neither is there, it is
+// ErrNotFound.
+func (v *Vault) Open(ctx context.Context, n Name) (*Backup, error) {
+	m, err := v.readManifest(ctx, n)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, &Error{Op: "open", Name: n.String(), Err: ErrNotFound,
+			Hint: "It was never completed, or is gone; `snapferry list --incomplete VAULT` shows what was begun."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Backup{Name: n, Manifest: m, v: v}
+	key := v.catalogKey(n, captureFile)
+	_, sealed, err := v.readCapture(ctx, n)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, damaged("open", key, errors.New("it is missing"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if refOf(sealed) != m.Capture {
+		return nil, damaged("open", key, errors.New("it is not the object the manifest names"))
+	}
+	return b, nil
+}
+
+// Image returns the number of the image with that name or title.
+func (b *Backup) Image(name string) (int, bool) {
+	for i, im := range b.Manifest.Images {
+		if im.Name == name || im.Title == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// layout returns where the data of image i lies.
+func (b *Backup) layout(ctx context.Context, i int) (*layout, error) {
+	im := b.Manifest.Images[i]
+	if im.Extents == nil {
+		return wholeLayout(im.Size), nil
+	}
+	key := b.v.catalogKey(b.Name, im.Name+extentsSuffix)
+	l, _, err := b.v.readExtents(ctx, b.Name, im.Name, im.Size, im.Extents)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, damaged("open", key, errors.New("it is missing"))
+	}
+	if err == nil && l.data != im.Data {
+		err = damaged("open", key, fmt.Errorf("it holds %d bytes of data, the manifest says %d", l.data, im.Data))
+	}
+	return l, err
+}
+
+// fetchTries is how often an object is read before its content is called
+// wrong: once the bytes were only wrong on the way, the second is right.
+const fetchTries = 2
+
+// fetch reads the whole object key of exactly size bytes whose SHA-256 is
+// sum, in hexadecimal. Any other content is ErrDamaged. The memory must have
+// been acquired.
+func (v *Vault) fetch(ctx context.Context, budget *memory.Budget, key string, size int64, sum string) (*memory.Buffer, error) {
+	var problem error
+	for range fetchTries {
+		buf := budget.NewBuffer()
+		h := sha256.New()
+		err := v.fill(ctx, buf, key, size, h)
+		switch {
+		case err == nil && hex.EncodeToString(h.Sum(nil)) == sum:
+			return buf, nil
+		case err == nil:
+			problem = errors.New("its content does not match its hash")
+		case errors.Is(err, memory.ErrSize):
+			problem = err
+		default:
+			buf.Free()
+			return nil, err
+		}
+		buf.Free()
+		v.opts.Log.Warn("object read with wrong content", "key", key, "problem", problem)
+	}
+	return nil, damaged("read", key, problem)
+}
+
+// pulled is a segment that was read and found right.
+type pulled struct {
+	row    row
+	buf    *memory.Buffer
+	frames []frame.Entry
+}
+
+// pull reads the segment that a row of the table names.
+func (v *Vault) pull(ctx context.Context, budget *memory.Budget, prefix string, r row, chunk int64) (*pulled, error) {
+	key := prefix + formatSegment(r.index, r.sum)
+	buf, err := v.fetch(ctx, budget, key, r.stored, hex.EncodeToString(r.sum[:]))
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, damaged("read", key, errors.New("it is missing"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	table := min(int64(frame.MaxSeekTable(int((r.raw+chunk-1)/chunk))), buf.Size())
+	tail := buf.Slice(buf.Size()-table, int(table), make([]byte, 0, table))
+	frames, err := frame.ParseSeekTable(tail, frame.Layout{Stored: r.stored, Raw: r.raw, Chunk: chunk})
+	if err != nil {
+		buf.Free()
+		return nil, damaged("read", key, err)
+	}
+	v.opts.Progress.Stored.Add(r.stored)
+	v.opts.Progress.Objects.Add(1)
+	return &pulled{row: r, buf: buf, frames: frames}, nil
+}

@@ -1,0 +1,65 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// maxDocument is the largest capture.json or manifest.json, in bytes.
+const maxDocument = 64 << 10
+
+// A sealed document is indented JSON whose last member is the SHA-256, in
+// hexadecimal, of every byte before that member's line. So a document proves
+// itself: no byte of it can change, and none can be added or cut off, without
+// being noticed, and it stays plain JSON for everybody else.
+const (
+	sealOpen  = "  \"seal\": \""
+	sealClose = "\"\n}\n"
+	sealSize  = len(sealOpen) + 2*sha256.Size + len(sealClose)
+)
+
+// seal encodes doc, a struct, as a sealed document.
+func seal(doc any) ([]byte, error) {
+	b, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	head, ok := bytes.CutSuffix(b, []byte("\n}"))
+	if !ok {
+		return nil, errors.New("encode: nothing to seal")
+	}
+	head = append(head, ",\n"...)
+	sum := sha256.Sum256(head)
+	out := append(head, sealOpen...)
+	out = hex.AppendEncode(out, sum[:])
+	out = append(out, sealClose...)
+	if len(out) > maxDocument {
+		return nil, fmt.Errorf("encode: %d bytes, %d are allowed", len(out), maxDocument)
+	}
+	return out, nil
+}
+
+// unseal checks the seal of b and decodes it into doc. Members that doc does
+// not know are passed over.
+func unseal(b []byte, doc any) error {
+	if len(b) > maxDocument {
+		return fmt.Errorf("%d bytes, %d are allowed", len(b), maxDocument)
+	}
+	if len(b) < sealSize {
+		return errors.New("cut short, or no sealed document")
+	}
+	head, tail := b[:len(b)-sealSize], b[len(b)-sealSize:]
+	sum := sha256.Sum256(head)
+	want := sealOpen + hex.EncodeToString(sum[:]) + sealClose
+	if string(tail) != want {
+		return errors.New("the content does not match its seal")
+	}
+	if err := json.Unmarshal(b, doc); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	return nil
+}

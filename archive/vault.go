@@ -1,0 +1,271 @@
+// Package archive is the backup format and the engine that writes and reads
+// it: captures, segments, tables, manifests, in a vault of any provider.
+//
+// The order in which a backup is written is the whole protocol:
+//
+//	capture.json, extents, segments, tables, RESTORE.md, manifest.json
+//
+// Every object is created once and never overwritten, so there are no locks
+// and nothing to repair: whoever comes later lists what is there and does
+// what is missing. docs/format.md specifies every byte.
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/snapferry/snapferry/archive/frame"
+	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/providers"
+)
+
+// Options tune the engine. The zero value of every field but Now means its
+// default.
+type Options struct {
+	Workers   int         // goroutines that compress or decompress; default: one a core
+	Transfers int         // uploads or downloads in flight; default 8
+	MaxMemory int64       // bytes for the whole process; default DefaultMemory, at least MinMemory
+	Level     frame.Level // default frame.Fastest
+	Segment   int64       // raw bytes of a segment; default DefaultSegment
+	Chunk     int64       // raw bytes of a chunk; default DefaultChunk
+	Program   string      // name and version, for capture.json and manifest.json
+	Log       *slog.Logger
+	Now       func() time.Time // required
+	Progress  *Progress
+}
+
+// Memory limits of the process, in bytes. About runtimeMemory of it goes to
+// the program itself, its connections and the collector's slack.
+const (
+	DefaultMemory = 256 << 20
+	MinMemory     = 128 << 20
+	runtimeMemory = 72 << 20
+)
+
+const defaultTransfers = 8
+
+// Progress is what a run has done so far; it may be read at any time.
+type Progress struct {
+	Total   atomic.Int64 // raw bytes of data to do; 0 while unknown
+	Done    atomic.Int64 // raw bytes of data done, reused ones included
+	Reused  atomic.Int64 // raw bytes of data that were durable before
+	Stored  atomic.Int64 // stored bytes moved
+	Objects atomic.Int64 // segments moved
+}
+
+// Vault is a bucket with a prefix, seen as a place for backups. It is safe
+// for concurrent use.
+type Vault struct {
+	bucket providers.Bucket
+	prefix string // "" or ends in a slash
+	opts   Options
+}
+
+// NewVault returns the vault below prefix, which is "" or a valid key
+// without a slash at its end. It does no I/O.
+func NewVault(b providers.Bucket, prefix string, opts Options) (*Vault, error) {
+	if prefix != "" {
+		if err := providers.CheckKey(prefix); err != nil {
+			return nil, fmt.Errorf("open vault: %w", err)
+		}
+		prefix += "/"
+	}
+	if opts.Now == nil {
+		return nil, errors.New("open vault: no clock")
+	}
+	opts = opts.withDefaults()
+	if err := checkSizes(opts.Segment, opts.Chunk); err != nil {
+		return nil, fmt.Errorf("open vault: %w: %w", ErrInvalid, err)
+	}
+	if opts.MaxMemory < MinMemory {
+		return nil, fmt.Errorf("open vault: %w: memory limit of %d MiB, at least %d are needed", ErrInvalid, opts.MaxMemory>>20, MinMemory>>20)
+	}
+	v := &Vault{bucket: b, prefix: prefix, opts: opts}
+	if least := v.segmentMemory(opts.Segment, opts.Chunk) + v.workerMemory(opts.Level, opts.Chunk); least > v.newBudget().Size() {
+		return nil, fmt.Errorf("open vault: %w: a segment of %d MiB at level %s needs a memory limit of %d MiB", ErrInvalid,
+			opts.Segment>>20, opts.Level, (least+runtimeMemory)>>20+1)
+	}
+	return v, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Transfers <= 0 {
+		o.Transfers = defaultTransfers
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = DefaultMemory
+	}
+	if o.Level == "" {
+		o.Level = frame.Fastest
+	}
+	if o.Segment == 0 {
+		o.Segment = DefaultSegment
+	}
+	if o.Chunk == 0 {
+		o.Chunk = DefaultChunk
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Progress == nil {
+		o.Progress = &Progress{}
+	}
+	return o
+}
+
+// newBudget returns the memory of one run.
+func (v *Vault) newBudget() *memory.Budget { return memory.NewBudget(v.opts.MaxMemory - runtimeMemory) }
+
+// workerMemory is what one worker holds: a chunk, and its encoder.
+func (v *Vault) workerMemory(level frame.Level, chunk int64) int64 {
+	return chunk + level.Memory(int(chunk))
+}
+
+// segmentMemory is the most a segment can take: every frame begins a page of
+// its own.
+func (v *Vault) segmentMemory(raw, chunk int64) int64 {
+	n := (raw + chunk - 1) / chunk
+	return n*memory.RoundUp(int64(frame.MaxEncoded(int(chunk)))) + memory.RoundUp(int64(frame.SeekTableSize(int(n))))
+}
+
+// putBytes creates a small object. created is false if the key was taken.
+func (v *Vault) putBytes(ctx context.Context, key string, b []byte) (created bool, err error) {
+	err = v.bucket.Put(ctx, key, providers.Bytes(b))
+	if errors.Is(err, providers.ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// getBytes reads a small object of at most limit bytes.
+func (v *Vault) getBytes(ctx context.Context, key string, limit int64) ([]byte, error) {
+	r, err := v.bucket.Get(ctx, key, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if cerr := r.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, damaged("get", key, fmt.Errorf("more than %d bytes", limit))
+	}
+	return b, nil
+}
+
+// fill reads the object key, of exactly size bytes, into buf.
+func (v *Vault) fill(ctx context.Context, buf *memory.Buffer, key string, size int64, h hash.Hash) error {
+	r, err := v.bucket.Get(ctx, key, 0, -1)
+	if err != nil {
+		return err
+	}
+	err = buf.Fill(r, size, h)
+	if cerr := r.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// readCapture reads and checks the capture.json of n.
+func (v *Vault) readCapture(ctx context.Context, n Name) (*Capture, []byte, error) {
+	key := v.catalogKey(n, captureFile)
+	b, err := v.getBytes(ctx, key, maxDocument)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &Capture{}
+	if err := unseal(b, c); err != nil {
+		return nil, nil, damaged("read", key, err)
+	}
+	if err := c.check(n); err != nil {
+		return nil, nil, damaged("read", key, err)
+	}
+	return c, b, nil
+}
+
+// readManifest reads and checks the manifest.json of n.
+func (v *Vault) readManifest(ctx context.Context, n Name) (*Manifest, error) {
+	key := v.catalogKey(n, manifestFile)
+	b, err := v.getBytes(ctx, key, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{}
+	if err := unseal(b, m); err != nil {
+		return nil, damaged("read", key, err)
+	}
+	if err := m.check(n); err != nil {
+		return nil, damaged("read", key, err)
+	}
+	return m, nil
+}
+
+// readExtents reads the extents object of an image of size bytes. A ref that
+// is not nil pins its content.
+func (v *Vault) readExtents(ctx context.Context, n Name, image string, size int64, ref *ObjectRef) (*layout, ObjectRef, error) {
+	key := v.catalogKey(n, image+extentsSuffix)
+	b, err := v.getBytes(ctx, key, maxExtentsBytes)
+	if err != nil {
+		return nil, ObjectRef{}, err
+	}
+	got := refOf(b)
+	if ref != nil && got != *ref {
+		return nil, got, damaged("read", key, errors.New("it is not the object the manifest names"))
+	}
+	l, err := decodeExtents(bytes.NewReader(b), size)
+	if err != nil {
+		return nil, got, damaged("read", key, err)
+	}
+	return l, got, nil
+}
+
+// listSegments lists the segments of an image of n. Keys outside the grammar
+// and sizes or indexes outside the limits are passed over and counted.
+func (v *Vault) listSegments(ctx context.Context, n Name, image string, shape tableShape) (*segmentSet, int, error) {
+	prefix := v.dataKey(n, image)
+	set, ignored := &segmentSet{}, 0
+	for o, err := range v.bucket.List(ctx, prefix) {
+		if err != nil {
+			return nil, 0, err
+		}
+		name, ok := parseSegment(strings.TrimPrefix(o.Key, prefix))
+		if !ok || name.Age || name.Tag != "" || !shape.admits(name.Index, o.Size) {
+			ignored++
+			v.opts.Log.Debug("object ignored", "key", o.Key, "bytes", o.Size)
+			continue
+		}
+		set.put(name.Index, name.Sum, o.Size)
+	}
+	return set, ignored, nil
+}
+
+// admits reports whether a segment of that index may have that stored size.
+// With data < 0 any index within the limits may exist.
+func (s tableShape) admits(index, stored int64) bool {
+	if index >= MaxSegments || stored < 1 {
+		return false
+	}
+	raw := s.segment
+	if s.data >= 0 {
+		if index >= segments(s.data, s.segment) {
+			return false
+		}
+		raw = segmentRaw(index, s.data, s.segment)
+	}
+	return stored <= maxStored(raw, s.chunk)
+}
