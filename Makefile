@@ -42,7 +42,7 @@ demo: build tools-s3 ## back up, kill, resume, verify, restore and compare, on r
 
 .PHONY: bench
 bench: build tools-s3 ## measure against the in-memory limit and other tools, side by side
-	scripts/bench.sh
+	scripts/bench.sh $(ARGS)
 
 ##@ checks
 

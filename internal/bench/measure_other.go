@@ -1,0 +1,13 @@
+//go:build !unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+)
+
+func ownGroup(*exec.Cmd) {}
+
+// peakRSS is not known here.
+func peakRSS(*os.ProcessState) int64 { return 0 }
