@@ -61,6 +61,8 @@ type Bucket struct {
 	dir  string // absolute
 	opts providers.Options
 
+	buffers sync.Pool // of *[copyBytes]byte
+
 	mu      sync.Mutex // guards what follows
 	root    *os.Root   // nil until the folder exists
 	durable map[string]bool

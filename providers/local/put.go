@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"sync"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -18,9 +17,6 @@ import (
 // copyBytes is how much is written with one call: enough to make calls cheap,
 // little enough to notice a cancelled context soon.
 const copyBytes = 1 << 20
-
-// copyBuffers is shared by all buckets; it holds no state.
-var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
 // errUnnamed says that this file system or system cannot write a file without
 // a name.
@@ -85,7 +81,7 @@ func (b *Bucket) create(ctx context.Context, root *os.Root, key string, body pro
 	}
 	err := errUnnamed
 	if b.tryUnnamed() {
-		err = putUnnamed(ctx, root, key, body)
+		err = b.putUnnamed(ctx, root, key, body)
 	}
 	if errors.Is(err, errUnnamed) {
 		b.noUnnamed()
@@ -124,7 +120,7 @@ func (b *Bucket) putNamed(ctx context.Context, root *os.Root, key string, body p
 	// After the link the file has its true name, and this one goes. Where it
 	// cannot, the next run's sweep removes it.
 	defer func() { _ = root.Remove(tmp) }()
-	err = write(ctx, f, body)
+	err = b.write(ctx, f, body)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -139,11 +135,11 @@ func (b *Bucket) putNamed(ctx context.Context, root *os.Root, key string, body p
 }
 
 // write copies the body to f and makes it durable.
-func write(ctx context.Context, f *os.File, body providers.Body) error {
+func (b *Bucket) write(ctx context.Context, f *os.File, body providers.Body) error {
 	r := body.Open()
 	defer func() { _ = r.Close() }() // releases nothing
-	buf := copyBuffers.Get().(*[copyBytes]byte)
-	defer copyBuffers.Put(buf)
+	buf := b.buffer()
+	defer b.buffers.Put(buf)
 	var written int64
 	for {
 		if err := ctx.Err(); err != nil {
@@ -167,4 +163,11 @@ func write(ctx context.Context, f *os.File, body providers.Body) error {
 		return fmt.Errorf("read body: %w: %d bytes of %d", io.ErrUnexpectedEOF, written, body.Size())
 	}
 	return f.Sync()
+}
+
+func (b *Bucket) buffer() *[copyBytes]byte {
+	if buf, ok := b.buffers.Get().(*[copyBytes]byte); ok {
+		return buf
+	}
+	return new([copyBytes]byte)
 }

@@ -16,7 +16,7 @@ import (
 // putUnnamed writes a file that has no name until it is complete and durable,
 // so that a process killed on the way leaves nothing behind. It returns
 // errUnnamed if the file system cannot do that.
-func putUnnamed(ctx context.Context, root *os.Root, key string, body providers.Body) (err error) {
+func (b *Bucket) putUnnamed(ctx context.Context, root *os.Root, key string, body providers.Body) (err error) {
 	folder, err := root.Open(path.Dir(key))
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func putUnnamed(ctx context.Context, root *os.Root, key string, body providers.B
 			err = cerr
 		}
 	}()
-	if err := write(ctx, f, body); err != nil {
+	if err := b.write(ctx, f, body); err != nil {
 		return err
 	}
 	return linkUnnamed(folder, f, path.Base(key))

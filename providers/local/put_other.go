@@ -10,7 +10,9 @@ import (
 )
 
 // putUnnamed needs O_TMPFILE, which Linux alone has.
-func putUnnamed(context.Context, *os.Root, string, providers.Body) error { return errUnnamed }
+func (b *Bucket) putUnnamed(context.Context, *os.Root, string, providers.Body) error {
+	return errUnnamed
+}
 
 // renameNew needs a rename that refuses a taken name, which is used on Linux
 // alone.

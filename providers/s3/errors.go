@@ -1,0 +1,237 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/snapferry/snapferry/providers"
+)
+
+// answer is the part of a store's refusal that decides what it means.
+type answer struct {
+	code, message string
+	status        int
+	header        http.Header // of the answer; never nil
+	signedAt      string      // X-Amz-Date of the request
+	requestID     string
+}
+
+// explain turns an error of the SDK into one of ours; nil stays nil. It keeps
+// the text short and free of URLs and headers, and wraps no context error that
+// is not the caller's, which would look like the end of all trying.
+func (b *Bucket) explain(ctx context.Context, op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cerr := ctx.Err(); cerr != nil {
+		return &providers.Error{Op: op, Key: key, Err: cerr}
+	}
+	a, answered := parseAnswer(err)
+	if c, ok := errors.AsType[*credentialsError](err); ok {
+		return b.explainCredentials(op, key, c.err, a)
+	}
+	if !answered {
+		return &providers.Error{Op: op, Key: key, Err: unreachable(err)}
+	}
+	out := b.classify(op, a)
+	out.Op, out.Key = op, key
+	if out.Err == nil {
+		out.Err = errors.New(a.text())
+	} else {
+		out.Err = fmt.Errorf("%w: %s", out.Err, a.text())
+	}
+	return out
+}
+
+func parseAnswer(err error) (answer, bool) {
+	a := answer{header: http.Header{}}
+	api, hasCode := errors.AsType[smithy.APIError](err)
+	if hasCode {
+		a.code, a.message = api.ErrorCode(), api.ErrorMessage()
+	}
+	re, hasStatus := errors.AsType[*awshttp.ResponseError](err)
+	if hasStatus {
+		a.status, a.requestID = re.HTTPStatusCode(), re.ServiceRequestID()
+		if r := re.HTTPResponse(); r != nil && r.Response != nil {
+			a.header = r.Header
+			if r.Request != nil {
+				a.signedAt = r.Request.Header.Get("X-Amz-Date")
+			}
+		}
+	}
+	// An answer of 2xx that could not be read is a fault on the way.
+	return a, hasCode || hasStatus && a.status >= 300
+}
+
+func (a answer) text() string {
+	s := a.code
+	if s == "" || s == "UnknownError" {
+		s = fmt.Sprintf("HTTP status %d", a.status)
+	}
+	if m := strings.TrimSpace(a.message); m != "" && m != "UnknownError" {
+		s += ": " + scrub(m)
+	}
+	if a.requestID != "" {
+		s += " (request " + scrub(a.requestID) + ")"
+	}
+	return s
+}
+
+// classify finds the sentinel and the hint of a refusal; without a sentinel it
+// is a passing fault.
+func (b *Bucket) classify(op string, a answer) *providers.Error {
+	switch a.code {
+	case "PreconditionFailed":
+		return refuse(op == "put", providers.ErrExists, "")
+	case "ConditionalRequestConflict", "OperationAborted":
+		// Another writer of this key is at work; the next answer is definite.
+		return &providers.Error{}
+	case "NoSuchKey":
+		return refuse(true, providers.ErrNotFound, "")
+	case "NoSuchBucket":
+		return refuse(true, providers.ErrNoBucket, fmt.Sprintf("check the name %s, the region and the account; snapferry does not create buckets", b.name))
+	case "InvalidRange":
+		return refuse(true, providers.ErrRange, "")
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity":
+		return refuse(true, providers.ErrCredentials, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or the profile; they may belong to another account or store")
+	case "ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException":
+		return refuse(true, providers.ErrCredentials, "the session has expired: sign in again, or use a role that renews itself")
+	case "RequestTimeTooSkewed":
+		return refuse(true, clocks(a), "set this machine's clock, for instance with chrony or systemd-timesyncd")
+	case "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidDigest":
+		return refuse(true, providers.ErrChecksum, "")
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+		return b.wrongRegion(a)
+	case "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded", "AdminBucketQuotaExceeded":
+		return refuse(true, providers.ErrNoSpace, "free space in the store or raise its quota, then run the same command again: what is stored already is kept")
+	case "NotImplemented", "EntityTooLarge", "MethodNotAllowed":
+		return refuse(true, providers.ErrUnsupported, "the store must take single PUT requests with If-None-Match; see its documentation")
+	case "ExistingObjectIsDirectory", "ObjectParentIsFile", "XMinioObjectExistsAsDirectory", "XMinioParentIsObject":
+		return refuse(true, providers.ErrUnsupported, "this store keeps objects as files and cannot hold both an object and objects below its name: choose another prefix or series name")
+	case "InvalidObjectState":
+		return refuse(true, providers.ErrUnsupported, "the object is in an archive class; restore it there first")
+	case "RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "Throttling", "ThrottlingException", "RequestLimitExceeded":
+		return &providers.Error{}
+	}
+	return b.classifyStatus(op, a)
+}
+
+// classifyStatus judges answers without a known code: of HEAD requests,
+// proxies, and stores with codes of their own.
+func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
+	switch a.status {
+	case http.StatusPreconditionFailed:
+		return refuse(op == "put", providers.ErrExists, "")
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return refuse(true, providers.ErrDenied, permissionHint(op))
+	case http.StatusNotFound:
+		return refuse(op == "get" || op == "delete", providers.ErrNotFound, "check the endpoint: the server knows neither bucket nor key")
+	case http.StatusRequestedRangeNotSatisfiable:
+		return refuse(true, providers.ErrRange, "")
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return b.wrongRegion(a)
+	case http.StatusNotImplemented, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
+		return refuse(true, providers.ErrUnsupported, "check that the endpoint is that of an S3 store")
+	case http.StatusInsufficientStorage:
+		return refuse(true, providers.ErrNoSpace, "free space in the store, then run the same command again: what is stored already is kept")
+	}
+	return &providers.Error{}
+}
+
+func refuse(definite bool, sentinel error, hint string) *providers.Error {
+	if !definite {
+		return &providers.Error{Hint: hint}
+	}
+	return &providers.Error{Err: sentinel, Hint: hint}
+}
+
+func permissionHint(op string) string {
+	action := map[string]string{"put": "s3:PutObject", "get": "s3:GetObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject"}[op]
+	return "allow " + action + " to the identity in use, in its policy and the bucket's, and the use of the bucket's KMS key if it has one"
+}
+
+// wrongRegion is permanent; the store tells the right region in a header or
+// in its text.
+func (b *Bucket) wrongRegion(a answer) *providers.Error {
+	hint := "name the bucket's region with ?region=, or the right endpoint with ?endpoint="
+	region := a.header.Get("X-Amz-Bucket-Region")
+	if region == "" {
+		if m := expectedRegion.FindStringSubmatch(a.message); m != nil {
+			region = m[1]
+		}
+	}
+	if regionName.MatchString(region) {
+		hint = "the bucket is in " + region + ": write ?region=" + region
+	}
+	return refuse(true, fmt.Errorf("%w: the bucket %s is in another region", providers.ErrInvalidURL, b.name), hint)
+}
+
+var (
+	expectedRegion = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
+	regionName     = regexp.MustCompile(`^[a-z0-9-]{2,40}$`)
+	// secretText is what must not be repeated, should a store or a proxy
+	// answer with the request it got.
+	secretText = regexp.MustCompile(`(?i)(x-amz-signature|signature|x-amz-credential|credential|x-amz-security-token|security-?token|authorization|secret[a-z_-]*|awsaccesskeyid|access-?key-?id)(["'>]?\s*[=:>]\s*["']?)[^\s"'&,<]+`)
+	authScheme = regexp.MustCompile(`(?i)(AWS4-HMAC-SHA256|Bearer|Basic)\s+[^\n<]*`)
+)
+
+// scrub removes what looks like a credential from a text of others, and bounds
+// its length.
+func scrub(s string) string {
+	const most = 500
+	s = authScheme.ReplaceAllString(s, "$1 xxx")
+	s = secretText.ReplaceAllString(s, "$1${2}xxx")
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+func clocks(a answer) error {
+	if server := a.header.Get("Date"); server != "" && a.signedAt != "" {
+		return fmt.Errorf("%w: here %s, there %s", providers.ErrClockSkew, a.signedAt, server)
+	}
+	return providers.ErrClockSkew
+}
+
+// unreachable is the error of a request without an answer, without the URL
+// that package net/http puts before it.
+func unreachable(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New(scrub(err.Error()))
+	}
+	return fmt.Errorf("reach the store: %w", scrubbed{err})
+}
+
+// scrubbed shows less of an error than it is.
+type scrubbed struct{ err error }
+
+func (s scrubbed) Error() string { return scrub(s.err.Error()) }
+func (s scrubbed) Unwrap() error { return s.err }
+
+// explainCredentials tells a source of credentials that has none from one
+// that cannot be reached for the moment.
+func (b *Bucket) explainCredentials(op, key string, err error, a answer) error {
+	text := scrub(err.Error())
+	if a.status >= 500 || a.status == http.StatusTooManyRequests {
+		return &providers.Error{Op: op, Key: key, Err: errors.New("get credentials: " + text)}
+	}
+	return credentialsFailed(op, key, text,
+		"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with ?profile=, or give the machine a role; ?anonymous=true for a public bucket")
+}
+
+func credentialsFailed(op, key, reason, hint string) error {
+	return &providers.Error{Op: op, Key: key, Err: fmt.Errorf("%w: %s", providers.ErrCredentials, reason), Hint: hint}
+}
