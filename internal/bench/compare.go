@@ -34,8 +34,8 @@ func contenders(in, out, snapferry, endpoint string) []contender {
 		},
 		{
 			name: "zstd | aws", needs: []string{"zstd", "aws"}, result: file,
-			backup:  fmt.Sprintf("zstd -1 -T0 -q -c %s | aws s3 cp --quiet - s3://awscli/file.zst", in),
-			restore: fmt.Sprintf("aws s3 cp --quiet s3://awscli/file.zst - | zstd -d -q -o %s", file),
+			backup:  fmt.Sprintf("zstd -1 -T0 -q -c %s | aws s3 cp --only-show-errors - s3://awscli/file.zst", in),
+			restore: fmt.Sprintf("aws s3 cp --only-show-errors s3://awscli/file.zst - | zstd -d -q -o %s", file),
 		},
 		{
 			name: "zstd | rclone", needs: []string{"zstd", "rclone"}, result: file,

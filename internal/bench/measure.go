@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ type sample struct {
 
 // runner runs shell command lines in one environment.
 type runner struct {
-	env []string
+	env []string // nil: that of this program
 	dir string
 }
 
@@ -29,7 +28,7 @@ type runner struct {
 func (r runner) run(ctx context.Context, line string) (sample, error) {
 	// bash replaces itself for a single command, and has children for a pipe.
 	cmd := exec.CommandContext(ctx, "bash", "-c", "set -o pipefail; "+line)
-	cmd.Env = append(os.Environ(), r.env...)
+	cmd.Env = r.env
 	cmd.Dir = r.dir
 	var out tail
 	cmd.Stdout, cmd.Stderr = &out, &out

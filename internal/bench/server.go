@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,14 +62,20 @@ func startServer(ctx context.Context, binary, dir string) (*server, error) {
 func buckets() []string { return []string{"snapferry", "awscli", "rclone", "restic"} }
 
 // empty removes all objects and leaves empty buckets. The server may run: it
-// keeps nothing in memory.
+// keeps nothing in memory. But it stands in its folders, so those stay.
 func (s *server) empty() error {
 	for _, dir := range []string{s.objects, s.sidecar} {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	for _, bucket := range buckets() {
@@ -87,16 +95,19 @@ func (s *server) stop() error {
 	return nil
 }
 
-// env is what programs need to use the server, and nothing of the user's own
-// configuration.
+// env is the environment in which programs use the server, without the user's
+// own configuration of them.
 func (s *server) env(home string) []string {
-	return []string{
-		"AWS_ACCESS_KEY_ID=" + s.access, "AWS_SECRET_ACCESS_KEY=" + s.secret, "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
+	clean := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "AWS_") || strings.HasPrefix(pair, "RCLONE_") || strings.HasPrefix(pair, "RESTIC_")
+	})
+	return append(clean,
+		"AWS_ACCESS_KEY_ID="+s.access, "AWS_SECRET_ACCESS_KEY="+s.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_ENDPOINT_URL=" + s.endpoint,
-		"AWS_CONFIG_FILE=" + filepath.Join(home, "none"), "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(home, "none"),
-		"RCLONE_CONFIG=" + filepath.Join(home, "none"), "RCLONE_CONFIG_R_TYPE=s3", "RCLONE_CONFIG_R_PROVIDER=Other",
-		"RCLONE_CONFIG_R_ENV_AUTH=true", "RCLONE_CONFIG_R_ENDPOINT=" + s.endpoint, "RCLONE_S3_NO_CHECK_BUCKET=true",
-		"RESTIC_PASSWORD=bench", "RESTIC_CACHE_DIR=" + filepath.Join(home, "restic-cache"),
-	}
+		"AWS_ENDPOINT_URL="+s.endpoint,
+		"AWS_CONFIG_FILE="+filepath.Join(home, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(home, "none"),
+		"RCLONE_CONFIG="+filepath.Join(home, "none"), "RCLONE_CONFIG_R_TYPE=s3", "RCLONE_CONFIG_R_PROVIDER=Other",
+		"RCLONE_CONFIG_R_ENV_AUTH=true", "RCLONE_CONFIG_R_ENDPOINT="+s.endpoint, "RCLONE_S3_NO_CHECK_BUCKET=true",
+		"RESTIC_PASSWORD=bench", "RESTIC_CACHE_DIR="+filepath.Join(home, "restic-cache"),
+	)
 }
