@@ -1,0 +1,111 @@
+package providers
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Defaults of a Policy.
+const (
+	DefaultTries        = 10
+	DefaultRetryBase    = 200 * time.Millisecond
+	DefaultRetryCap     = 30 * time.Second
+	DefaultStallTimeout = time.Minute
+)
+
+// Policy says how a store is used. The zero value gives the defaults.
+type Policy struct {
+	// Log gets one Info record for every failed attempt; nil discards them.
+	Log *slog.Logger
+	// Metrics counts what is done; nil counts nothing.
+	Metrics *Metrics
+	// Tries is how often one operation is tried without progress in between
+	// before its error is returned. Zero means DefaultTries, 1 no retry.
+	Tries int
+	// RetryBase and RetryCap bound the wait before a retry: a random part of
+	// RetryBase, doubled with every failure, at most RetryCap. Zero means the
+	// defaults.
+	RetryBase, RetryCap time.Duration
+	// StallTimeout is how long an operation may move no byte. Zero means
+	// DefaultStallTimeout, negative forever.
+	StallTimeout time.Duration
+	// UploadRate and DownloadRate limit all transfers together, in bytes a
+	// second. Zero or negative means no limit.
+	UploadRate, DownloadRate int64
+
+	// Wait sleeps until d has passed or ctx is done, and then returns its
+	// error; Rand returns a number in [0, 1). Tests replace them; nil means
+	// the clock and math/rand.
+	Wait func(ctx context.Context, d time.Duration) error
+	Rand func() float64
+}
+
+// Decorate wraps b with everything p asks for. From the outside in:
+//
+//	retry      starts over, or goes on where a reader was
+//	bandwidth  waits; outside the watchdog, which must not count the waiting
+//	metrics    counts each attempt and all bytes, also those sent twice
+//	stall      cancels an attempt that does not move
+//
+// Closing the result closes b.
+func Decorate(b Bucket, p Policy) Bucket {
+	p = p.withDefaults()
+	if p.StallTimeout > 0 {
+		b = &stallBucket{Bucket: b, timeout: p.StallTimeout}
+	}
+	if p.Metrics != nil {
+		b = &metricsBucket{Bucket: b, m: p.Metrics}
+	}
+	if p.UploadRate > 0 || p.DownloadRate > 0 {
+		b = newBandwidthBucket(b, p.UploadRate, p.DownloadRate)
+	}
+	return &retryBucket{Bucket: b, p: p}
+}
+
+func (p Policy) withDefaults() Policy {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	if p.Tries <= 0 {
+		p.Tries = DefaultTries
+	}
+	if p.RetryBase <= 0 {
+		p.RetryBase = DefaultRetryBase
+	}
+	if p.RetryCap <= 0 {
+		p.RetryCap = DefaultRetryCap
+	}
+	if p.StallTimeout == 0 {
+		p.StallTimeout = DefaultStallTimeout
+	}
+	if p.Wait == nil {
+		p.Wait = wait
+	}
+	if p.Rand == nil {
+		p.Rand = rand.Float64
+	}
+	return p
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// watchedBody is a Body whose readers are wrapped: how a decorator sees the
+// bytes of an upload without copying them.
+type watchedBody struct {
+	Body
+	wrap func(io.ReadSeekCloser) io.ReadSeekCloser
+}
+
+func (b watchedBody) Open() io.ReadSeekCloser { return b.wrap(b.Body.Open()) }
