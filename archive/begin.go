@@ -228,11 +228,17 @@ func (w *Writer) create(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		made := false
 		if free {
-			taken, err := w.putCapture(ctx, fp)
-			if err != nil || !taken {
+			if made, err = w.putCapture(ctx, fp); err != nil {
 				return err
 			}
+		}
+		if !made {
+			made, err = w.takeOver(ctx)
+		}
+		if err != nil || made {
+			return err
 		}
 		w.name.ID.Time = w.name.ID.Time.Add(time.Second)
 	}
@@ -248,10 +254,8 @@ func (w *Writer) noData(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// putCapture writes capture.json. If the key is taken by the same capture,
-// another process is at the same backup: we help it. If that backup is
-// complete, there is nothing left to do.
-func (w *Writer) putCapture(ctx context.Context, fp string) (taken bool, err error) {
+// putCapture writes capture.json. made is false if there is one already.
+func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err error) {
 	c := &Capture{Format: FormatVersion, ID: w.name.ID.String(), Series: w.name.Series, Kind: w.name.ID.Kind,
 		Time: w.name.ID.Time, Program: w.v.opts.Program, Fingerprint: fp, Source: w.spec.Source, Resumable: w.spec.Resumable,
 		Compression: "zstd", Segment: w.v.opts.Segment, Chunk: w.v.opts.Chunk, Facts: w.spec.Facts}
@@ -266,26 +270,26 @@ func (w *Writer) putCapture(ctx context.Context, fp string) (taken bool, err err
 	if err != nil {
 		return false, &Error{Op: "begin", Name: w.name.String(), Err: err}
 	}
-	created, err := w.v.putBytes(ctx, w.v.catalogKey(w.name, captureFile), sealed)
-	if err != nil {
-		return false, err
-	}
-	if created {
+	made, err = w.v.putBytes(ctx, w.v.catalogKey(w.name, captureFile), sealed)
+	if made {
 		w.capture, w.sealed = c, sealed
+	}
+	return made, err
+}
+
+// takeOver takes up the backup that has the id already, if it is of the same
+// capture: another process is at it, whom we help, or it is complete, and
+// there is nothing left to do.
+func (w *Writer) takeOver(ctx context.Context) (taken bool, err error) {
+	there, sealed, err := w.v.readCapture(ctx, w.name)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
 		return false, nil
 	}
-	there, sealed, err := w.v.readCapture(ctx, w.name)
-	if errors.Is(err, ErrDamaged) {
-		return true, nil
-	}
-	if err != nil {
+	if err != nil || !w.spec.Resumable || w.matches(there) != nil {
 		return false, err
 	}
-	if !w.spec.Resumable || w.matches(there) != nil {
-		return true, nil
-	}
 	w.capture, w.sealed, w.resumed = there, sealed, true
-	return false, w.findManifest(ctx)
+	return true, w.findManifest(ctx)
 }
 
 // findManifest notes the manifest of the backup if it is complete.

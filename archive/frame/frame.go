@@ -134,7 +134,7 @@ func NewEncoder(level Level, chunk int) (*Encoder, error) {
 	return &Encoder{enc: enc, out: make([]byte, 0, MaxEncoded(chunk))}, nil
 }
 
-// Encode writes chunk as one frame to w, in pieces, and returns the frame's
+// Encode writes chunk, which must not be empty, as one frame to w, in pieces, and returns the frame's
 // size. Zeros become a few bytes, what does not shrink is stored as it is.
 // Errors are those of w.
 func (e *Encoder) Encode(w io.Writer, chunk []byte) (int, error) {
