@@ -31,6 +31,7 @@ type bench struct {
 	rounds    int
 	size      int64 // bytes of the mix
 	files     int   // in the folder
+	backups   int   // in the vault that is listed
 	sparseGiB int64
 	streamGiB int64
 }
@@ -62,12 +63,13 @@ func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	binary := flags.String("server", ".tools/bin/versitygw", "the S3 server")
 	dir := flags.String("dir", os.TempDir(), "folder for sources, objects and results")
-	only := flags.String("only", "engine,compare,memory", "parts to run")
+	only := flags.String("only", "engine,compare,memory,list", "parts to run")
 	generate := flags.Int64("generate", 0, "print a stream of so many GiB and do nothing else")
 	flags.StringVar(&b.snapferry, "snapferry", "bin/snapferry", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
 	flags.Int64Var(&b.size, "size", 1500, "MB of the data that is compared with")
 	flags.IntVar(&b.files, "files", 1_000_000, "files of the folder")
+	flags.IntVar(&b.backups, "backups", 10_000, "backups of the vault that is listed")
 	flags.Int64Var(&b.sparseGiB, "sparse", 64, "GiB of the sparse file")
 	flags.Int64Var(&b.streamGiB, "stream", 64, "GiB of the stream")
 	if err := flags.Parse(args); err != nil {
@@ -136,8 +138,13 @@ func (b *bench) parts(ctx context.Context, names []string) error {
 			if err := weighAll(ctx, *b); err != nil {
 				return err
 			}
+		case "list":
+			b.out.printf("\n== listing\n")
+			if err := listAll(ctx, *b); err != nil {
+				return err
+			}
 		default:
-			return fmt.Errorf("no part %q: engine, compare and memory are known", name)
+			return fmt.Errorf("no part %q: engine, compare, memory and list are known", name)
 		}
 	}
 	return b.out.err

@@ -53,7 +53,7 @@ func weighAll(ctx context.Context, b bench) error {
 			return err
 		}
 		b.out.printf("%-30s %10d %10d %10.1f %10.1f   %s\n", row.name, up.rss/mib, down.rss/mib, up.wall.Seconds(), down.wall.Seconds(),
-			verdict(max(up.rss, down.rss)))
+			verdict(max(up.rss, down.rss), memoryLimit))
 		lines = append(lines, row.backup, row.restore)
 	}
 	for _, line := range lines {
@@ -63,9 +63,9 @@ func weighAll(ctx context.Context, b bench) error {
 	return nil
 }
 
-func verdict(rss int64) string {
-	if rss > memoryLimit {
-		return fmt.Sprintf("ABOVE %d MiB", memoryLimit/mib)
+func verdict(rss, limit int64) string {
+	if rss > limit {
+		return fmt.Sprintf("ABOVE %d MiB", limit/mib)
 	}
 	return "ok"
 }
