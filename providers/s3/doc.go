@@ -38,4 +38,8 @@
 // since nothing else keeps two writers apart, must list keys in byte order
 // (directory buckets do not), and must verify x-amz-content-sha256 for a
 // checksum from end to end.
+//
+// The stall watchdog sees bytes as the store receives them on Linux. Elsewhere
+// it sees what the system takes to send, so that a link that needs longer than
+// the stall timeout for one send buffer looks stalled.
 package s3

@@ -72,17 +72,18 @@ func parseAnswer(err error) (answer, bool) {
 }
 
 func (a answer) text() string {
-	s := a.code
-	if s == "" || s == "UnknownError" {
-		s = fmt.Sprintf("HTTP status %d", a.status)
+	s := scrub(a.code)
+	if s == "" {
+		s = "no reason given"
 	}
-	if m := strings.TrimSpace(a.message); m != "" && m != "UnknownError" {
+	if m := strings.TrimSpace(a.message); m != "" && m != a.code {
 		s += ": " + scrub(m)
 	}
+	s += fmt.Sprintf(" (HTTP status %d", a.status)
 	if a.requestID != "" {
-		s += " (request " + scrub(a.requestID) + ")"
+		s += ", request " + scrub(a.requestID)
 	}
-	return s
+	return s + ")"
 }
 
 // classify finds the sentinel and the hint of a refusal; without a sentinel it
@@ -100,7 +101,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 		return refuse(true, providers.ErrNoBucket, fmt.Sprintf("check the name %s, the region and the account; snapferry does not create buckets", b.name))
 	case "InvalidRange":
 		return refuse(true, providers.ErrRange, "")
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity":
+	case "InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity":
 		return refuse(true, providers.ErrCredentials, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or the profile; they may belong to another account or store")
 	case "ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException":
 		return refuse(true, providers.ErrCredentials, "the session has expired: sign in again, or use a role that renews itself")
@@ -133,7 +134,10 @@ func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return refuse(true, providers.ErrDenied, permissionHint(op))
 	case http.StatusNotFound:
-		return refuse(op == "get" || op == "delete", providers.ErrNotFound, "check the endpoint: the server knows neither bucket nor key")
+		// S3 always says what it has not found. To take the page of a wrong
+		// server for a missing key would make backups vanish.
+		return refuse(a.code == "" || strings.ReplaceAll(http.StatusText(a.status), " ", "") == a.code, providers.ErrNoBucket,
+			"check the endpoint: what answers is no S3 store, or none that knows the bucket")
 	case http.StatusRequestedRangeNotSatisfiable:
 		return refuse(true, providers.ErrRange, "")
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
