@@ -361,6 +361,14 @@ func TestDirChangesSeenByTheRead(t *testing.T) {
 	}
 }
 
+func TestNameOfTheRootFolder(t *testing.T) {
+	src, err := files.Open("/", files.Options{Host: "db1"})
+	check(t, err)
+	if src.Name() != "db1" {
+		t.Errorf("got %q", src.Name())
+	}
+}
+
 func TestCancelledWalk(t *testing.T) {
 	src, err := files.Open(t.TempDir(), files.Options{})
 	check(t, err)

@@ -168,7 +168,7 @@ func resolveTarget(path string) (string, fs.FileInfo, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	real, err := filepath.EvalSymlinks(abs)
+	target, err := filepath.EvalSymlinks(abs)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(abs); err == nil {
 			return "", nil, notEmpty(path, "it is a symbolic link to what does not exist")
@@ -178,11 +178,11 @@ func resolveTarget(path string) (string, fs.FileInfo, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	info, err := os.Lstat(real)
+	info, err := os.Lstat(target)
 	if err != nil {
 		return "", nil, err
 	}
-	return real, info, nil
+	return target, info, nil
 }
 
 // firstError is the first of several errors that is one.

@@ -103,8 +103,8 @@ func (w *walker) examine(path, rel string) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{path: rel, node: node}
-	if e.kind, err = w.classify(path, &node); err != nil || e.kind == 0 {
-		return nil, err
+	if e.kind = w.classify(path, &node); e.kind == 0 {
+		return nil, nil
 	}
 	if e.kind == tar.TypeSymlink {
 		if e.link, err = os.Readlink(path); err != nil {
@@ -124,30 +124,30 @@ func (w *walker) examine(path, rel string) (*entry, error) {
 
 // classify returns the tar type of a file and counts it; 0 if a tar cannot
 // hold it.
-func (w *walker) classify(path string, node *inode) (byte, error) {
+func (w *walker) classify(path string, node *inode) byte {
 	switch mode := node.mode; {
 	case mode.IsRegular():
 		w.counts.files++
-		return tar.TypeReg, nil
+		return tar.TypeReg
 	case mode.IsDir():
 		w.counts.directories++
-		return tar.TypeDir, nil
+		return tar.TypeDir
 	case mode&fs.ModeSymlink != 0:
 		w.counts.symlinks++
-		return tar.TypeSymlink, nil
+		return tar.TypeSymlink
 	case mode&fs.ModeNamedPipe != 0:
 		w.counts.special++
-		return tar.TypeFifo, nil
+		return tar.TypeFifo
 	case isBlockDevice(mode):
 		w.counts.special++
-		return tar.TypeBlock, nil
+		return tar.TypeBlock
 	case mode&fs.ModeCharDevice != 0:
 		w.counts.special++
-		return tar.TypeChar, nil
+		return tar.TypeChar
 	default:
 		w.counts.skipped++
 		w.log.Warn("skipped: a backup cannot hold it", "path", path, "kind", kindOf(mode))
-		return 0, nil
+		return 0
 	}
 }
 
