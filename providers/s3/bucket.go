@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 
@@ -41,7 +39,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 	// The transport may read on after the answer; the body's memory is the
 	// caller's again when Put returns.
 	defer r.detach()
-	_, err = b.client.PutObject(v4.SetPayloadHash(ctx, hex.EncodeToString(sum[:])), &s3.PutObjectInput{
+	_, err = b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:         &b.name,
 		Key:            &key,
 		Body:           r,
@@ -49,7 +47,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 		ContentType:    aws.String("application/octet-stream"),
 		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
-	})
+	}, knownPayload(sum[:]))
 	return b.explain(ctx, "put", key, err)
 }
 
