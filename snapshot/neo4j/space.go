@@ -1,0 +1,33 @@
+package neo4j
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// bestRatio is how well a store may compress at best. Graphs of real life reach
+// 3 to 10; what does not fit at 20 does not fit.
+const bestRatio = 20
+
+// checkSpace refuses a scratch folder that is surely too small, and warns of
+// one that may be: how small a dump gets is known only afterwards.
+func (s *scratch) checkSpace(store store, log *slog.Logger) error {
+	if store.data == "" {
+		return nil
+	}
+	size, err := store.size()
+	if err != nil {
+		return fmt.Errorf("read the store's files: %w", err)
+	}
+	free, err := freeSpace(s.dir)
+	if err != nil {
+		return fmt.Errorf("ask for free space: %w", err)
+	}
+	if free < uint64(size)/bestRatio {
+		return fmt.Errorf("%w: scratch folder %s has %d bytes free, the store has %d", ErrNoSpace, s.dir, free, size)
+	}
+	if free < uint64(size) {
+		log.Warn("the scratch folder is smaller than the store; the dump may not fit", "free", free, "store", size)
+	}
+	return nil
+}
