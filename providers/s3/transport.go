@@ -63,7 +63,7 @@ func newTransport(cfg aws.Config, n int) *http.Transport {
 	t.MaxIdleConnsPerHost = 2*n + 4
 	t.MaxConnsPerHost = 0
 	t.DisableCompression = true
-	t.ReadBufferSize = bufferBytes
+	t.ReadBufferSize = 32 << 10  // a read of more goes straight to the reader's memory
 	t.WriteBufferSize = 64 << 10 // what is larger passes by it, see ReadFrom
 	return t
 }
