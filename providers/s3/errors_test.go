@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -305,5 +306,45 @@ func TestRequests(t *testing.T) {
 				t.Errorf("the SDK computes a checksum of its own: %s", name)
 			}
 		}
+	}
+}
+
+// TestHashIsComputedOnce: a body is read once, over http and TLS, and its hash
+// is signed rather than left out. The server's certificate is known through
+// AWS_CA_BUNDLE alone.
+func TestHashIsComputedOnce(t *testing.T) {
+	content := pattern(1 << 20)
+	body := providers.Bytes(content)
+	want := fmt.Sprintf("%x", body.SHA256())
+	for _, tls := range []bool{false, true} {
+		signed := ""
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // whatever comes
+			signed = r.Header.Get("X-Amz-Content-Sha256")
+		}))
+		environment(t, plantedID, plantedSecret, "")
+		if tls {
+			server.StartTLS()
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+			if err := os.WriteFile(ca, block, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("AWS_CA_BUNDLE", ca)
+		} else {
+			server.Start()
+		}
+		m := new(providers.Metrics)
+		b := providers.Decorate(openURL(t, "s3://vault?endpoint="+server.URL, providers.Options{}), providers.Policy{Metrics: m, Tries: 1})
+		if err := b.Put(t.Context(), "a", body); err != nil {
+			t.Fatalf("TLS %v: %v", tls, err)
+		}
+		if got := m.Snapshot().BytesUp; got != int64(len(content)) || signed != want {
+			t.Errorf("TLS %v: %d bytes were read of %d, signed hash %s, want %s", tls, got, len(content), signed, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		server.Close()
 	}
 }
