@@ -57,3 +57,15 @@ func RepoRoot(t testing.TB) string {
 		dir = filepath.Dir(dir)
 	}
 }
+
+// Prove reports whether the long proofs are asked for, as `make prove` does.
+func Prove() bool { return os.Getenv("SNAPFERRY_PROVE") == "1" }
+
+// Effort is how often a proof repeats: sample times in `make test`, full times
+// in `make prove`.
+func Effort(sample, full int) int {
+	if Prove() {
+		return full
+	}
+	return sample
+}

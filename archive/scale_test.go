@@ -1,0 +1,57 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"runtime"
+	"testing"
+
+	"github.com/snapferry/snapferry/archive/memory"
+)
+
+// A table of 16 TiB in segments of 32 MiB streams: reading it holds a row at a
+// time, and writing it holds its compressed bytes.
+func TestTableOf16TiB(t *testing.T) {
+	const n = 524_288
+	shape := tableShape{data: n*DefaultSegment - 5, segment: DefaultSegment, chunk: DefaultChunk}
+	set := &segmentSet{}
+	var seed [8]byte
+	for i := range int64(n) {
+		binary.LittleEndian.PutUint64(seed[:], uint64(i))
+		set.put(i, sha256.Sum256(seed[:]), 20<<20+i)
+	}
+	if int64(cap(set.sums))*sha256.Size+int64(cap(set.stored))*4 > 2*n*segmentSetBytes {
+		t.Errorf("a set of %d segments holds %d and %d entries", n, cap(set.sums), cap(set.stored))
+	}
+	buf := memory.NewBudget(256 << 20).NewBuffer()
+	if err := encodeTable(set, shape, buf); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d rows take %d bytes", n, buf.Size())
+	if buf.Size() > maxTableBytes/4 {
+		t.Errorf("the table takes %d bytes", buf.Size())
+	}
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	rows := int64(0)
+	for r, err := range decodeTable(buf.Open(), shape) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.index != rows || r.sum != set.sums[rows] || r.stored != int64(set.stored[rows]) {
+			t.Fatalf("row %d is %+v", rows, r)
+		}
+		rows++
+		if rows == n/2 {
+			runtime.GC()
+			runtime.ReadMemStats(&now)
+		}
+	}
+	if rows != n {
+		t.Fatalf("%d rows", rows)
+	}
+	if held := int64(now.HeapAlloc) - int64(before.HeapAlloc); held > 16<<20 {
+		t.Errorf("reading holds %d bytes", held)
+	}
+}
