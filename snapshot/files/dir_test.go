@@ -369,6 +369,46 @@ func TestNameOfTheRootFolder(t *testing.T) {
 	}
 }
 
+// hookContext calls fn when it is asked for the n-th time whether it is done,
+// which a walk does before each entry.
+type hookContext struct {
+	context.Context
+	n  int
+	fn func()
+}
+
+func (c *hookContext) Err() error {
+	if c.n--; c.n == 0 {
+		c.fn()
+	}
+	return c.Context.Err()
+}
+
+func TestVanishesDuringTheWalk(t *testing.T) {
+	for n := 1; n < 12; n++ {
+		src := filepath.Join(t.TempDir(), "src")
+		write(t, filepath.Join(src, "d", "f"), []byte("x"))
+		tmp := t.TempDir()
+		source, err := files.Open(src, files.Options{TempDir: tmp})
+		check(t, err)
+		ctx := &hookContext{context.Background(), n, func() { check(t, os.RemoveAll(filepath.Join(src, "d"))) }}
+		c, err := source.Capture(ctx)
+		if err == nil { // removed before it was listed, or after
+			if ctx.n <= 0 && c.Info().Facts["files"] == "1" && !errors.Is(c.Check(context.Background()), snapshot.ErrChanged) {
+				t.Errorf("step %d: the check does not see it", n)
+			}
+			check(t, c.Close())
+			continue
+		}
+		if !errors.Is(err, snapshot.ErrChanged) || !strings.Contains(err.Error(), filepath.Join(src, "d")) {
+			t.Errorf("step %d: got %v", n, err)
+		}
+		if left := names(t, tmp); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
 func TestCancelledWalk(t *testing.T) {
 	src, err := files.Open(t.TempDir(), files.Options{})
 	check(t, err)

@@ -216,9 +216,11 @@ func TestWhatIsNoSource(t *testing.T) {
 	defer sock.Close()
 	check(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	check(t, os.Symlink("nowhere", filepath.Join(dir, "dangling")))
+	write(t, filepath.Join(dir, "file"), nil)
 	for path, want := range map[string]error{
 		filepath.Join(dir, "missing"):  snapshot.ErrNotFound,
 		filepath.Join(dir, "dangling"): snapshot.ErrNotFound,
+		filepath.Join(dir, "file/x"):   snapshot.ErrNotFound,
 		filepath.Join(dir, "sock"):     snapshot.ErrUsage,
 		filepath.Join(dir, "fifo"):     snapshot.ErrUsage,
 		"/dev/null":                    snapshot.ErrUsage,

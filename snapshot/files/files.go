@@ -15,6 +15,7 @@
 //
 // Mount points below a directory are followed. Sockets cannot be kept and are
 // skipped with a warning; device nodes and named pipes are kept as entries.
+// Several names of one regular file are restored as one file.
 package files
 
 import (
@@ -188,7 +189,7 @@ func sourceError(op, path string, err error) error {
 	switch {
 	case errors.Is(err, snapshot.ErrChanged):
 		e.Hint = "stop what writes to the source, or back up a snapshot of it, then run again"
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), isNotDir(err):
 		e.Err = fmt.Errorf("%w: %w", snapshot.ErrNotFound, plainCause(err))
 		e.Hint = "check the path, and that the file system it lies on is mounted"
 	case errors.Is(err, fs.ErrPermission):

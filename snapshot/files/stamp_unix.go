@@ -118,6 +118,7 @@ func withFD(f *os.File, call func(fd int) error) error {
 func isNoSpace(err error) bool     { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 func isNameTooLong(err error) bool { return errors.Is(err, unix.ENAMETOOLONG) }
 func isBusy(err error) bool        { return errors.Is(err, unix.EBUSY) }
+func isNotDir(err error) bool      { return errors.Is(err, unix.ENOTDIR) }
 
 // isGone says that the file of an entry was removed, or became a symbolic link
 // or a folder.

@@ -79,6 +79,7 @@ func isNoSpace(err error) bool     { return errors.Is(err, windows.ERROR_DISK_FU
 func isNameTooLong(err error) bool { return errors.Is(err, windows.ERROR_FILENAME_EXCED_RANGE) }
 func isBusy(err error) bool        { return errors.Is(err, windows.ERROR_SHARING_VIOLATION) }
 
-func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+func isNotDir(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
+func isGone(err error) bool   { return errors.Is(err, fs.ErrNotExist) }
 
 func isUnsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }

@@ -138,6 +138,8 @@ func targetError(path string, err error, need int64) error {
 		e.Hint = "restore as a user who may write there, or name another target"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Hint = "make the folder that the target lies in first"
+	case isNotDir(err):
+		e.Hint = "a part of the path is a file: name another target"
 	}
 	return e
 }

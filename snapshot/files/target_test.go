@@ -90,6 +90,65 @@ func TestExistingTargets(t *testing.T) {
 	}
 }
 
+func TestTargetsThatCannotBe(t *testing.T) {
+	dir := openDir(t)
+	file, tree := filepath.Join(dir, "file"), filepath.Join(dir, "tree")
+	write(t, file, []byte("new"))
+	write(t, filepath.Join(tree, "new"), []byte("new"))
+	check(t, os.Mkdir(filepath.Join(dir, "locked"), 0o755))
+	for _, src := range []string{file, tree} {
+		for dst, want := range map[string]error{
+			filepath.Join(dir, "missing", "x"): os.ErrNotExist,
+			filepath.Join(file, "x"):           unix.ENOTDIR,
+		} {
+			err := restore(t, src, dst, files.TargetOptions{})
+			var e *snapshot.Error
+			if !errors.Is(err, want) || !errors.As(err, &e) || e.Hint == "" {
+				t.Errorf("%s: got %v", dst, err)
+			}
+		}
+		asNobody(t, func() {
+			target, err := files.Target(filepath.Join(dir, "locked", "x"), files.TargetOptions{})
+			check(t, err)
+			form := map[string]string{file: snapshot.FormRaw, tree: snapshot.FormTar}[src]
+			_, err = target.Create(context.Background(), snapshot.ImageInfo{Name: "x", Form: form, Size: 3, Sole: true})
+			var e *snapshot.Error
+			if !errors.Is(err, os.ErrPermission) || !errors.As(err, &e) || e.Hint == "" {
+				t.Errorf("got %v", err)
+			}
+			check(t, target.Abort())
+		})
+	}
+	if got := names(t, filepath.Join(dir, "locked")); len(got) > 0 {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+// TestTreeIntoFolderOfSomebodyElse: we may write to it, but not beside it.
+func TestTreeIntoFolderOfSomebodyElse(t *testing.T) {
+	src := t.TempDir()
+	write(t, filepath.Join(src, "f"), []byte("new"))
+	c := capture(t, src)
+	image, err := readAll(c.Images()[0], 1<<20)
+	check(t, err)
+	above := openDir(t)
+	dst := filepath.Join(above, "dst")
+	check(t, os.Mkdir(dst, 0o777))
+	check(t, os.Chown(dst, 65534, 65534))
+	check(t, os.Chmod(above, 0o755))
+	asNobody(t, func() {
+		ctx := context.Background()
+		target := files.DirTarget(dst, files.TargetOptions{})
+		sink, err := target.Create(ctx, snapshot.ImageInfo{Name: "x", Form: snapshot.FormTar, Size: int64(len(image)), Sole: true})
+		check(t, err)
+		_, err = sink.(snapshot.StreamSink).Write(image)
+		check(t, errors.Join(err, sink.Close(), target.Commit(ctx)))
+	})
+	if got := names(t, dst); len(got) != 1 || got[0] != "f" {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestTargetThroughLink(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "src"), []byte("new"))

@@ -3,7 +3,6 @@ package files
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
 	"hash"
 	"io/fs"
@@ -19,7 +18,7 @@ import (
 // walker writes the entry list of a directory: each folder, then what is in
 // it, names in the order of their bytes.
 type walker struct {
-	ctx    context.Context //nolint:containedctx // lives as long as one walk
+	ctx    context.Context // of the one walk
 	root   string
 	list   *entryList
 	sum    hash.Hash // over all headers and stamps: equal sums give equal tars
@@ -65,11 +64,8 @@ func (w *walker) visit(rel string) error {
 	}
 	path := joinPath(w.root, rel)
 	e, err := w.examine(path, rel)
-	if errors.Is(err, fs.ErrNotExist) && rel != "." {
-		err = fmt.Errorf("%w: it went away while the directory was listed", snapshot.ErrChanged)
-	}
 	if err != nil {
-		return captureError(path, err)
+		return listError(path, rel, err)
 	}
 	if e == nil {
 		return nil
@@ -82,7 +78,7 @@ func (w *walker) visit(rel string) error {
 	}
 	names, err := readNames(w.ctx, path)
 	if err != nil {
-		return captureError(path, err)
+		return listError(path, rel, err)
 	}
 	for name := range names.all() {
 		child := name
@@ -94,6 +90,14 @@ func (w *walker) visit(rel string) error {
 		}
 	}
 	return nil
+}
+
+// listError tells what was never there from what went away.
+func listError(path, rel string, err error) error {
+	if isGone(err) && rel != "." {
+		err = fmt.Errorf("%w: it went away while the directory was listed", snapshot.ErrChanged)
+	}
+	return captureError(path, err)
 }
 
 // examine makes the entry of a path; nil for what is skipped.
