@@ -270,7 +270,13 @@ func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err erro
 	if err != nil {
 		return false, &Error{Op: "begin", Name: w.name.String(), Err: err}
 	}
-	made, err = w.v.putBytes(ctx, w.v.catalogKey(w.name, captureFile), sealed)
+	key := w.v.catalogKey(w.name, captureFile)
+	made, err = w.v.putBytes(ctx, key, sealed)
+	if err == nil && !made {
+		// The answer to an earlier try may have been lost.
+		there, err := w.v.getBytes(ctx, key, maxDocument)
+		made = err == nil && bytes.Equal(there, sealed)
+	}
 	if made {
 		w.capture, w.sealed = c, sealed
 	}

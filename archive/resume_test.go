@@ -422,3 +422,35 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// lossy loses the answer to every creation that matches: it is done, tried
+// again, and so found done.
+type lossy struct {
+	providers.Bucket
+	suffix string
+}
+
+func (l lossy) Put(ctx context.Context, key string, body providers.Body) error {
+	err := l.Bucket.Put(ctx, key, body)
+	if err == nil && strings.HasSuffix(key, l.suffix) {
+		return l.Bucket.Put(ctx, key, body)
+	}
+	return err
+}
+
+func TestLostAnswers(t *testing.T) {
+	data := mix(9, 3*testSegment)
+	for _, suffix := range []string{"capture.json", ".zst", "RESTORE.md", "manifest.json", ""} {
+		w := newWorld(t)
+		wr, err := w.run(t.Context(), lossy{w.bucket, suffix}, streamSpec("s", stream("dump", bytes.NewReader(data))))
+		if err != nil {
+			t.Fatalf("%s: %v", suffix, err)
+		}
+		if wr.Name().ID.Time != time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC) {
+			t.Errorf("%s: the capture was written as %s", suffix, wr.Name())
+		}
+		if got := w.restoreBoth(wr.Name(), 0); !bytes.Equal(got, data) {
+			t.Errorf("%s: restored bytes differ", suffix)
+		}
+	}
+}
