@@ -95,7 +95,10 @@ func (c *committer) putTable(ctx context.Context, i int) (ManifestImage, error) 
 // putRestore writes RESTORE.md. What another version of this program wrote
 // there before is left, and pinned, as it is.
 func (c *committer) putRestore(ctx context.Context) (ObjectRef, error) {
-	text := restoreText(c.capture)
+	text, err := restoreText(c.capture)
+	if err != nil {
+		return ObjectRef{}, err
+	}
 	key := c.v.catalogKey(c.name, restoreFile)
 	created, err := c.v.putBytes(ctx, key, text)
 	if err != nil {

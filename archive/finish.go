@@ -108,7 +108,7 @@ func (c *committer) recover(ctx context.Context, ci *CaptureImage, tables []stri
 	if ci.Size == nil {
 		return part, false, c.refuse(ci, "it is a stream, and no table says where it ended")
 	}
-	listed, _, err := c.v.listSegments(ctx, c.name, ci.Name, shape)
+	listed, err := c.v.listSegments(ctx, c.name, ci.Name, shape)
 	if err != nil {
 		return part, false, err
 	}

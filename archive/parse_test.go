@@ -386,7 +386,11 @@ func FuzzTable(f *testing.F) {
 func TestGolden(t *testing.T) {
 	c, n := testCapture()
 	m, _ := testManifest()
-	for name, b := range map[string][]byte{"capture.json": mustSeal(t, c), "manifest.json": mustSeal(t, m), "RESTORE.md": restoreText(c)} {
+	text, err := restoreText(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"capture.json": mustSeal(t, c), "manifest.json": mustSeal(t, m), "RESTORE.md": text} {
 		path := filepath.Join("testdata", "format-1", name)
 		if os.Getenv("SNAPFERRY_GOLDEN") == "write" {
 			if err := os.WriteFile(path, b, 0o600); err != nil {

@@ -1,8 +1,9 @@
 package archive
 
 import (
+	"bytes"
 	_ "embed"
-	"strings"
+	"fmt"
 	"text/template"
 )
 
@@ -12,13 +13,15 @@ import (
 //go:embed restore.md.tmpl
 var restoreSource string
 
-// restoreText returns the RESTORE.md of a capture. The template is fixed and
-// its data validated, so executing it cannot fail; a test holds that.
-func restoreText(c *Capture) []byte {
-	t := template.Must(template.New(restoreFile).Parse(restoreSource))
-	var b strings.Builder
-	if err := t.Execute(&b, c); err != nil {
-		panic(err)
+// restoreText returns the RESTORE.md of a capture.
+func restoreText(c *Capture) ([]byte, error) {
+	t, err := template.New(restoreFile).Parse(restoreSource)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", restoreFile, err)
 	}
-	return []byte(b.String())
+	var b bytes.Buffer
+	if err := t.Execute(&b, c); err != nil {
+		return nil, fmt.Errorf("write %s: %w", restoreFile, err)
+	}
+	return b.Bytes(), nil
 }

@@ -138,7 +138,7 @@ func (w *Writer) shipImage(ctx context.Context, i int) error {
 		// Nobody else writes a stream's segments, and none of an earlier run
 		// can be trusted to be of the same bytes: only images are looked up.
 		var err error
-		if im.set, _, err = w.v.listSegments(ctx, w.name, im.name, s.shape); err != nil {
+		if im.set, err = w.v.listSegments(ctx, w.name, im.name, s.shape); err != nil {
 			return err
 		}
 	}

@@ -109,7 +109,7 @@ func readChunk(r io.Reader, p []byte) (n int, ended bool, err error) {
 	for n < len(p) {
 		k, err := r.Read(p[n:])
 		n += k
-		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is a failure, not the end
+		if err == io.EOF { // itself: a wrapped io.EOF is a failure, not the end
 			return n, true, nil
 		}
 		if err != nil {

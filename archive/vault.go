@@ -235,13 +235,14 @@ func (v *Vault) readExtents(ctx context.Context, n Name, image string, size int6
 }
 
 // listSegments lists the segments of an image of n. Keys outside the grammar
-// and sizes or indexes outside the limits are passed over and counted.
-func (v *Vault) listSegments(ctx context.Context, n Name, image string, shape tableShape) (*segmentSet, int, error) {
+// and sizes or indexes outside the limits are passed over and counted in the
+// log.
+func (v *Vault) listSegments(ctx context.Context, n Name, image string, shape tableShape) (*segmentSet, error) {
 	prefix := v.dataKey(n, image)
 	set, ignored := &segmentSet{}, 0
 	for o, err := range v.bucket.List(ctx, prefix) {
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		name, ok := parseSegment(strings.TrimPrefix(o.Key, prefix))
 		if !ok || name.Age || name.Tag != "" || !shape.admits(name.Index, o.Size) {
@@ -251,7 +252,10 @@ func (v *Vault) listSegments(ctx context.Context, n Name, image string, shape ta
 		}
 		set.put(name.Index, name.Sum, o.Size)
 	}
-	return set, ignored, nil
+	if ignored > 0 {
+		v.opts.Log.Warn("foreign objects among the segments were passed over", "prefix", prefix, "objects", ignored)
+	}
+	return set, nil
 }
 
 // admits reports whether a segment of that index may have that stored size.

@@ -170,7 +170,7 @@ func IsZero(b []byte) bool {
 }
 
 // zeros is what IsZero compares with; a page at a time keeps it in the cache.
-var zeros [4096]byte
+var zeros [4096]byte //nolint:gochecknoglobals // never written
 
 // appendHeader writes a frame header: single segment, content size of 8
 // bytes, checksum. Eight bytes for every size keep the frames alike.
