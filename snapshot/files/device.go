@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // deviceCapture is a block device. Nothing tells whether a device was written
@@ -45,7 +46,7 @@ func (c *deviceCapture) describe(s *source) (err error) {
 			Hint: "check that a medium or a backing file is attached; devices can be read on Linux only",
 		}
 	}
-	if where, ok := mountedAt(c.path); ok {
+	if where, ok := sys.MountedAt(c.path); ok {
 		s.opts.Log.Warn("device is mounted: what is written to it while it is read makes the image inconsistent",
 			"device", s.path, "mounted", where)
 	}

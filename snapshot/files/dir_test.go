@@ -23,6 +23,7 @@ import (
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/files"
+	"github.com/snapferry/snapferry/snapshot/files/restore"
 )
 
 // buildTree makes a tree with all a backup keeps; the parts for root only if
@@ -84,7 +85,7 @@ func TestDirRoundTrip(t *testing.T) {
 	if img.Name != "src.tar" || img.Form != snapshot.FormTar || !c.Info().Resumable || img.Size%512 != 0 {
 		t.Errorf("image %+v", img)
 	}
-	target, err := files.Target(dst, files.TargetOptions{})
+	target, err := restore.Target(dst, restore.Options{})
 	check(t, err)
 	check(t, transfer(t, c, target))
 	sameLines(t, describeTree(t, dst), want)
@@ -112,7 +113,7 @@ func TestDirRestoredByNobody(t *testing.T) {
 	c := capture(t, src)
 	log := &logBuffer{}
 	asNobody(t, func() {
-		target, err := files.Target(dst, files.TargetOptions{Log: log.logger()})
+		target, err := restore.Target(dst, restore.Options{Log: log.logger()})
 		check(t, err)
 		ctx := context.Background()
 		img := c.Images()[0]

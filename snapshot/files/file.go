@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // fileCapture is the state of one regular file.
@@ -44,7 +45,7 @@ func (c *fileCapture) describe() error {
 		return err
 	}
 	if !state.mode.IsRegular() {
-		return fmt.Errorf("%w: it became a %s", snapshot.ErrChanged, kindOf(state.mode))
+		return fmt.Errorf("%w: it became a %s", snapshot.ErrChanged, sys.Kind(state.mode))
 	}
 	settle(state.ctime)
 	c.state = state

@@ -18,6 +18,7 @@ import (
 
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/files"
+	"github.com/snapferry/snapferry/snapshot/files/restore"
 )
 
 // sparseFile makes a file of size bytes with data at some places.
@@ -47,7 +48,7 @@ func TestFileRoundTrip(t *testing.T) {
 			src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
 			make(src)
 			c := capture(t, src)
-			target, err := files.Target(dst, files.TargetOptions{})
+			target, err := restore.Target(dst, restore.Options{})
 			check(t, err)
 			check(t, transfer(t, c, target))
 			want, err := os.ReadFile(src)

@@ -1,5 +1,6 @@
-// Package files captures and restores what a file system holds: a regular
-// file, a directory, a block device, and a stream such as standard input.
+// Package files captures what a file system holds: a regular file, a
+// directory, a block device, and a stream such as standard input. Package
+// restore, below it, puts it back.
 //
 // A file and a device are images of their own bytes; the holes of a sparse
 // file are left out of the extents and are never read. A directory is one
@@ -30,6 +31,7 @@ import (
 	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // Options say how a source is opened. The zero value is usable.
@@ -125,11 +127,11 @@ func (s *source) resolve() (string, fs.FileMode, error) {
 	}
 	mode := info.Mode()
 	switch {
-	case mode.IsRegular(), mode.IsDir(), isBlockDevice(mode):
+	case mode.IsRegular(), mode.IsDir(), sys.IsBlockDevice(mode):
 		return target, mode, nil
 	}
 	return "", 0, &snapshot.Error{
-		Op: "capture", Name: s.path, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrUsage, kindOf(mode)),
+		Op: "capture", Name: s.path, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrUsage, sys.Kind(mode)),
 		Hint: "give a file, a directory or a block device; pipe other data in and use - as the source",
 	}
 }
@@ -150,30 +152,6 @@ func (s *source) Capture(ctx context.Context) (snapshot.Capture, error) {
 	}
 }
 
-func isBlockDevice(mode fs.FileMode) bool {
-	return mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
-}
-
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "directory"
-	case mode.IsRegular():
-		return "regular file"
-	case mode&fs.ModeSymlink != 0:
-		return "symbolic link"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	case mode&fs.ModeNamedPipe != 0:
-		return "named pipe"
-	case mode&fs.ModeCharDevice != 0:
-		return "character device"
-	case mode&fs.ModeDevice != 0:
-		return "block device"
-	}
-	return "special file"
-}
-
 // captureError gives the failure of a system call while a capture is taken the
 // shape a user can act on.
 func captureError(path string, err error) error {
@@ -185,29 +163,19 @@ func sourceError(op, path string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	e := &snapshot.Error{Op: op, Name: path, Err: plainCause(err)}
+	e := &snapshot.Error{Op: op, Name: path, Err: sys.Cause(err)}
 	switch {
 	case errors.Is(err, snapshot.ErrChanged):
 		e.Hint = "stop what writes to the source, or back up a snapshot of it, then run again"
-	case errors.Is(err, fs.ErrNotExist), isNotDir(err):
-		e.Err = fmt.Errorf("%w: %w", snapshot.ErrNotFound, plainCause(err))
+	case errors.Is(err, fs.ErrNotExist), sys.IsNotDir(err):
+		e.Err = fmt.Errorf("%w: %w", snapshot.ErrNotFound, sys.Cause(err))
 		e.Hint = "check the path, and that the file system it lies on is mounted"
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = "run as a user who may read it, or leave it out of the source"
-	case isNameTooLong(err):
+	case sys.IsNameTooLong(err):
 		e.Hint = "move the tree closer to the root of its file system, or back up a part of it"
-	case isNoSpace(err):
+	case sys.IsNoSpace(err):
 		e.Hint = "the entry list of a directory needs about 100 bytes an entry: free space in the folder for temporary files, or name another one"
 	}
 	return e
-}
-
-// plainCause drops the operation and path that os puts around a cause: the
-// error that will carry it names both.
-func plainCause(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) && !errors.Is(err, snapshot.ErrChanged) {
-		return pathErr.Err
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // fileHoles yields the holes of f below size of at least minHole bytes. Where
@@ -21,7 +22,7 @@ func fileHoles(ctx context.Context, f *os.File, size int64, yield func(snapshot.
 			return err
 		}
 		hole, err := f.Seek(pos, unix.SEEK_HOLE)
-		if errors.Is(err, unix.ENXIO) || isUnsupported(err) {
+		if errors.Is(err, unix.ENXIO) || sys.IsUnsupported(err) {
 			return nil
 		}
 		if err != nil {

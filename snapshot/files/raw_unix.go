@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // rawFile is a file of a directory, opened for reading. It is a bare
@@ -21,7 +23,7 @@ type rawFile struct{ fd int }
 func openRaw(path string) (rawFile, error) {
 	var fd int
 	open := func(flags int) error {
-		return retry(func() (err error) {
+		return sys.Retry(func() (err error) {
 			fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0)
 			return err
 		})
@@ -39,7 +41,7 @@ func openRaw(path string) (rawFile, error) {
 func (f rawFile) readAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		var m int
-		err = retry(func() (err error) {
+		err = sys.Retry(func() (err error) {
 			m, err = unix.Pread(f.fd, p[n:], off+int64(n))
 			return err
 		})
@@ -53,7 +55,7 @@ func (f rawFile) readAt(p []byte, off int64) (n int, err error) {
 
 func (f rawFile) inode() (inode, error) {
 	var st unix.Stat_t
-	if err := retry(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
+	if err := sys.Retry(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
 		return inode{}, err
 	}
 	return newInode(&st), nil

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/snapferry/snapferry/snapshot"
-	"github.com/snapferry/snapferry/snapshot/files"
+	"github.com/snapferry/snapferry/snapshot/files/restore"
 )
 
 // manyFiles makes n files of size bytes, a few thousand a folder.
@@ -82,7 +82,7 @@ func testManyFiles(t *testing.T, n int, limit uint64) {
 	c := capture(t, src)
 	afterWalk := liveHeap() - before
 	img := c.Images()[0]
-	target := files.DirTarget(dst, files.TargetOptions{})
+	target := restore.DirTarget(dst, restore.Options{})
 	ctx := context.Background()
 	sink, err := target.Create(ctx, snapshot.ImageInfo{Name: img.Name, Form: img.Form, Size: img.Size, Sole: true})
 	check(t, err)

@@ -3,17 +3,18 @@
 package files
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // lstat describes path itself, without following a symbolic link.
 func lstat(path string) (inode, error) {
 	var st unix.Stat_t
-	err := retry(func() error { return unix.Lstat(path, &st) })
+	err := sys.Retry(func() error { return unix.Lstat(path, &st) })
 	if err != nil {
 		return inode{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
@@ -23,7 +24,7 @@ func lstat(path string) (inode, error) {
 // fstat describes an open file.
 func fstat(f *os.File) (inode, error) {
 	var st unix.Stat_t
-	if err := withFD(f, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+	if err := sys.WithFD(f, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 		return inode{}, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
 	}
 	return newInode(&st), nil
@@ -84,48 +85,9 @@ func readable(path string) error {
 	if os.Geteuid() == 0 {
 		return nil // root is stopped by no mode; asking would cost a call an entry
 	}
-	err := retry(func() error { return unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) })
+	err := sys.Retry(func() error { return unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) })
 	if err != nil {
 		return &fs.PathError{Op: "access", Path: path, Err: err}
 	}
 	return nil
-}
-
-// retry repeats a system call that a signal interrupted.
-func retry(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-// withFD lends the descriptor of f to a system call that os does not offer.
-func withFD(f *os.File, call func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var callErr error
-	if err := conn.Control(func(fd uintptr) {
-		callErr = retry(func() error { return call(int(fd)) })
-	}); err != nil {
-		return err
-	}
-	return callErr
-}
-
-func isNoSpace(err error) bool     { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
-func isNameTooLong(err error) bool { return errors.Is(err, unix.ENAMETOOLONG) }
-func isBusy(err error) bool        { return errors.Is(err, unix.EBUSY) }
-func isNotDir(err error) bool      { return errors.Is(err, unix.ENOTDIR) }
-
-// isGone says that the file of an entry was removed, or became a symbolic link
-// or a folder.
-func isGone(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
-}
-
-func isUnsupported(err error) bool {
-	return errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL)
 }

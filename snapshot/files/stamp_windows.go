@@ -1,7 +1,6 @@
 package files
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"unsafe"
@@ -74,12 +73,3 @@ func ticks(t int64) timestamp {
 
 // readable has no cheap answer here; opening tells.
 func readable(string) error { return nil }
-
-func isNoSpace(err error) bool     { return errors.Is(err, windows.ERROR_DISK_FULL) }
-func isNameTooLong(err error) bool { return errors.Is(err, windows.ERROR_FILENAME_EXCED_RANGE) }
-func isBusy(err error) bool        { return errors.Is(err, windows.ERROR_SHARING_VIOLATION) }
-
-func isNotDir(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
-func isGone(err error) bool   { return errors.Is(err, fs.ErrNotExist) }
-
-func isUnsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }

@@ -18,13 +18,14 @@ import (
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/files"
+	"github.com/snapferry/snapferry/snapshot/files/restore"
 )
 
-// restore sends the source at src to a target.
-func restore(t testing.TB, src, dst string, opts files.TargetOptions) error {
+// putBack sends the source at src to a target.
+func putBack(t testing.TB, src, dst string, opts restore.Options) error {
 	t.Helper()
 	c := capture(t, src)
-	target, err := files.Target(dst, opts)
+	target, err := restore.Target(dst, opts)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func TestExistingTargets(t *testing.T) {
 				if overwrite {
 					want = tc.always
 				}
-				err := restore(t, tc.src, dst, files.TargetOptions{Overwrite: overwrite})
+				err := putBack(t, tc.src, dst, restore.Options{Overwrite: overwrite})
 				if !errors.Is(err, want) || (want == nil) != (err == nil) {
 					t.Fatalf("overwrite %v: got %v, want %v", overwrite, err, want)
 				}
@@ -101,14 +102,14 @@ func TestTargetsThatCannotBe(t *testing.T) {
 			filepath.Join(dir, "missing", "x"): os.ErrNotExist,
 			filepath.Join(file, "x"):           unix.ENOTDIR,
 		} {
-			err := restore(t, src, dst, files.TargetOptions{})
+			err := putBack(t, src, dst, restore.Options{})
 			var e *snapshot.Error
 			if !errors.Is(err, want) || !errors.As(err, &e) || e.Hint == "" {
 				t.Errorf("%s: got %v", dst, err)
 			}
 		}
 		asNobody(t, func() {
-			target, err := files.Target(filepath.Join(dir, "locked", "x"), files.TargetOptions{})
+			target, err := restore.Target(filepath.Join(dir, "locked", "x"), restore.Options{})
 			check(t, err)
 			form := map[string]string{file: snapshot.FormRaw, tree: snapshot.FormTar}[src]
 			_, err = target.Create(context.Background(), snapshot.ImageInfo{Name: "x", Form: form, Size: 3, Sole: true})
@@ -138,7 +139,7 @@ func TestTreeIntoFolderOfSomebodyElse(t *testing.T) {
 	check(t, os.Chmod(above, 0o755))
 	asNobody(t, func() {
 		ctx := context.Background()
-		target := files.DirTarget(dst, files.TargetOptions{})
+		target := restore.DirTarget(dst, restore.Options{})
 		sink, err := target.Create(ctx, snapshot.ImageInfo{Name: "x", Form: snapshot.FormTar, Size: int64(len(image)), Sole: true})
 		check(t, err)
 		_, err = sink.(snapshot.StreamSink).Write(image)
@@ -155,7 +156,7 @@ func TestTargetThroughLink(t *testing.T) {
 	write(t, filepath.Join(dir, "real"), []byte("old"))
 	check(t, os.Chmod(filepath.Join(dir, "real"), 0o640))
 	check(t, os.Symlink("real", filepath.Join(dir, "link")))
-	check(t, restore(t, filepath.Join(dir, "src"), filepath.Join(dir, "link"), files.TargetOptions{Overwrite: true}))
+	check(t, putBack(t, filepath.Join(dir, "src"), filepath.Join(dir, "link"), restore.Options{Overwrite: true}))
 	if to, err := os.Readlink(filepath.Join(dir, "link")); err != nil || to != "real" {
 		t.Errorf("the link is now %q, %v", to, err)
 	}
@@ -170,7 +171,7 @@ func TestTarFileInsteadOfTree(t *testing.T) {
 	src := filepath.Join(dir, "src")
 	buildTree(t, src)
 	dst := filepath.Join(dir, "out.tar")
-	check(t, restore(t, src, dst, files.TargetOptions{}))
+	check(t, putBack(t, src, dst, restore.Options{}))
 	want, err := readAll(capture(t, src).Images()[0], 1<<20)
 	check(t, err)
 	got, err := os.ReadFile(dst)
@@ -188,7 +189,7 @@ func TestStdoutAndPipeTargets(t *testing.T) {
 	data := noise(4, 500_000)
 	write(t, src, data)
 	var out bytes.Buffer
-	check(t, restore(t, src, "-", files.TargetOptions{Stdout: &out}))
+	check(t, putBack(t, src, "-", restore.Options{Stdout: &out}))
 	if !bytes.Equal(out.Bytes(), data) {
 		t.Error("stdout got other bytes")
 	}
@@ -198,18 +199,18 @@ func TestStdoutAndPipeTargets(t *testing.T) {
 		b, _ := os.ReadFile(fifo)
 		got <- b
 	}()
-	check(t, restore(t, src, fifo, files.TargetOptions{}))
+	check(t, putBack(t, src, fifo, restore.Options{}))
 	if !bytes.Equal(<-got, data) {
 		t.Error("the pipe got other bytes")
 	}
-	check(t, restore(t, src, "/dev/null", files.TargetOptions{Overwrite: true}))
+	check(t, putBack(t, src, "/dev/null", restore.Options{Overwrite: true}))
 	if info, err := os.Stat("/dev/null"); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		t.Fatal("/dev/null was replaced")
 	}
-	if err := restore(t, src, "/dev/full", files.TargetOptions{}); !errors.Is(err, unix.ENOSPC) {
+	if err := putBack(t, src, "/dev/full", restore.Options{}); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("/dev/full: %v", err)
 	}
-	if _, err := files.Target("", files.TargetOptions{}); !errors.Is(err, snapshot.ErrUsage) {
+	if _, err := restore.Target("", restore.Options{}); !errors.Is(err, snapshot.ErrUsage) {
 		t.Errorf("empty path: %v", err)
 	}
 }
@@ -217,7 +218,7 @@ func TestStdoutAndPipeTargets(t *testing.T) {
 func TestSeveralImages(t *testing.T) {
 	ctx := context.Background()
 	dst := filepath.Join(t.TempDir(), "out")
-	target, err := files.Target(dst, files.TargetOptions{})
+	target, err := restore.Target(dst, restore.Options{})
 	check(t, err)
 	for _, name := range []string{"vol-1.img", "../../etc/vol-2.img", `C:\x\vol-3.img`} {
 		sink, err := target.Create(ctx, snapshot.ImageInfo{Name: name, Form: snapshot.FormRaw, Size: 3})
@@ -238,7 +239,7 @@ func TestSeveralImages(t *testing.T) {
 	if got := strings.Join(names(t, dst), " "); got != "vol-1.img vol-2.img vol-3.img" {
 		t.Errorf("got %s", got)
 	}
-	for _, one := range []snapshot.Target{files.StdoutTarget(io.Discard), files.DirTarget(dst, files.TargetOptions{}), files.DeviceTarget(dst, files.TargetOptions{})} {
+	for _, one := range []snapshot.Target{restore.StdoutTarget(io.Discard), restore.DirTarget(dst, restore.Options{}), restore.DeviceTarget(dst, restore.Options{})} {
 		if _, err := one.Create(ctx, snapshot.ImageInfo{Name: "x", Form: snapshot.FormTar, Size: 3}); !errors.Is(err, snapshot.ErrUsage) {
 			t.Errorf("%T: %v", one, err)
 		}
@@ -261,7 +262,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 	} {
 		for _, closed := range []bool{false, true} {
 			dir := t.TempDir()
-			target, err := files.Target(filepath.Join(dir, "dst"), files.TargetOptions{})
+			target, err := restore.Target(filepath.Join(dir, "dst"), restore.Options{})
 			check(t, err)
 			sink, err := target.Create(ctx, info)
 			check(t, err)
@@ -295,7 +296,7 @@ func TestZeroAfterWrite(t *testing.T) {
 	ctx := context.Background()
 	const size = 5 << 20
 	dst := filepath.Join(t.TempDir(), "f")
-	target := files.FileTarget(dst, files.TargetOptions{})
+	target := restore.FileTarget(dst, restore.Options{})
 	sink, err := target.Create(ctx, snapshot.ImageInfo{Name: "f", Form: snapshot.FormRaw, Size: size, Sole: true})
 	check(t, err)
 	s := sink.(snapshot.RandomSink)
@@ -332,7 +333,7 @@ func TestTargetDiskFull(t *testing.T) {
 			small := t.TempDir()
 			mountTmpfs(t, small, "4m")
 			log := &logBuffer{}
-			err := restore(t, from, filepath.Join(small, "dst"), files.TargetOptions{Log: log.logger()})
+			err := putBack(t, from, filepath.Join(small, "dst"), restore.Options{Log: log.logger()})
 			var e *snapshot.Error
 			if !errors.Is(err, unix.ENOSPC) || !errors.As(err, &e) || !strings.Contains(e.Hint, "needs up to 9437") && !strings.Contains(e.Hint, "needs up to 944") {
 				t.Errorf("got %v, hint %q", err, e.Hint)
@@ -381,13 +382,13 @@ func TestTreeIntoMountPoint(t *testing.T) {
 	check(t, os.Mkdir(mnt, 0o755))
 	mountTmpfs(t, mnt, "64m")
 	check(t, os.Mkdir(filepath.Join(mnt, "lost+found"), 0o700))
-	check(t, restore(t, src, mnt, files.TargetOptions{}))
+	check(t, putBack(t, src, mnt, restore.Options{}))
 	sameLines(t, describeTree(t, mnt), describeTree(t, src))
-	if err := restore(t, src, mnt, files.TargetOptions{}); !errors.Is(err, snapshot.ErrNotEmpty) {
+	if err := putBack(t, src, mnt, restore.Options{}); !errors.Is(err, snapshot.ErrNotEmpty) {
 		t.Errorf("restored over a full file system: %v", err)
 	}
 	check(t, os.RemoveAll(filepath.Join(src, "a")))
-	check(t, restore(t, src, mnt, files.TargetOptions{Overwrite: true}))
+	check(t, putBack(t, src, mnt, restore.Options{Overwrite: true}))
 	sameLines(t, describeTree(t, mnt), describeTree(t, src))
 }
 
@@ -395,7 +396,7 @@ func TestTreeIntoWorkingDirectory(t *testing.T) {
 	src := t.TempDir()
 	write(t, filepath.Join(src, "f"), []byte("new"))
 	t.Chdir(t.TempDir())
-	check(t, restore(t, src, ".", files.TargetOptions{}))
+	check(t, putBack(t, src, ".", restore.Options{}))
 	if b, err := os.ReadFile("f"); err != nil || string(b) != "new" {
 		t.Errorf("%q, %v", b, err)
 	}
@@ -420,7 +421,7 @@ func TestDevice(t *testing.T) {
 
 	src := filepath.Join(dir, "src")
 	sparseFile(t, src, 10<<20, 0, 5<<20+4000, 10<<20-5000)
-	check(t, restore(t, src, dev, files.TargetOptions{}))
+	check(t, putBack(t, src, dev, restore.Options{}))
 	want, err := os.ReadFile(src)
 	check(t, err)
 	c := capture(t, dev)
@@ -434,7 +435,7 @@ func TestDevice(t *testing.T) {
 	}
 	check(t, c.Check(context.Background()))
 
-	if err := restore(t, src, dev, files.TargetOptions{}); !errors.Is(err, snapshot.ErrNotEmpty) {
+	if err := putBack(t, src, dev, restore.Options{}); !errors.Is(err, snapshot.ErrNotEmpty) {
 		t.Errorf("wrote over a device with data: %v", err)
 	}
 	// Old data must not shine through the holes.
@@ -442,12 +443,12 @@ func TestDevice(t *testing.T) {
 	check(t, err)
 	_, err = old.Write(noise(9, size))
 	check(t, errors.Join(err, old.Sync(), old.Close()))
-	check(t, restore(t, src, dev, files.TargetOptions{Overwrite: true}))
+	check(t, putBack(t, src, dev, restore.Options{Overwrite: true}))
 	if got, err = os.ReadFile(dev); err != nil || !bytes.Equal(got[:len(want)], want) || !bytes.Equal(got[len(want):], noise(9, size)[len(want):]) {
 		t.Errorf("the device differs after an overwrite: %v", err)
 	}
 	sparseFile(t, src, size+1)
-	if err := restore(t, src, dev, files.TargetOptions{Overwrite: true}); !errors.Is(err, snapshot.ErrUnsafe) {
+	if err := putBack(t, src, dev, restore.Options{Overwrite: true}); !errors.Is(err, snapshot.ErrUnsafe) {
 		t.Errorf("wrote to a device that is too small: %v", err)
 	}
 	testMountedDevice(t, dev, src)
@@ -463,7 +464,7 @@ func testMountedDevice(t *testing.T, dev, src string) {
 	check(t, unix.Mount(dev, mnt, "ext4", 0, ""))
 	defer func() { check(t, unix.Unmount(mnt, 0)) }()
 	sparseFile(t, src, 1<<20, 0)
-	err := restore(t, src, dev, files.TargetOptions{Overwrite: true})
+	err := putBack(t, src, dev, restore.Options{Overwrite: true})
 	if !errors.Is(err, snapshot.ErrUnsafe) || !strings.Contains(err.Error(), mnt) {
 		t.Errorf("wrote to a mounted device: %v", err)
 	}

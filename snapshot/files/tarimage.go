@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // trailer is the two zero blocks that end a tar.
@@ -130,7 +131,7 @@ func (t *tarImage) readData(e *entry, p []byte, off, start int64) (int, error) {
 func (t *tarImage) openEntry(e *entry) (rawFile, error) {
 	f, err := openRaw(joinPath(t.root, e.path))
 	if err != nil {
-		if isGone(err) {
+		if sys.IsGone(err) {
 			err = fmt.Errorf("%w: it is gone, or something else took its place", snapshot.ErrChanged)
 		}
 		return f, err

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // walker writes the entry list of a directory: each folder, then what is in
@@ -94,7 +95,7 @@ func (w *walker) visit(rel string) error {
 
 // listError tells what was never there from what went away.
 func listError(path, rel string, err error) error {
-	if isGone(err) && rel != "." {
+	if sys.IsGone(err) && rel != "." {
 		err = fmt.Errorf("%w: it went away while the directory was listed", snapshot.ErrChanged)
 	}
 	return captureError(path, err)
@@ -142,7 +143,7 @@ func (w *walker) classify(path string, node *inode) byte {
 	case mode&fs.ModeNamedPipe != 0:
 		w.counts.special++
 		return tar.TypeFifo
-	case isBlockDevice(mode):
+	case sys.IsBlockDevice(mode):
 		w.counts.special++
 		return tar.TypeBlock
 	case mode&fs.ModeCharDevice != 0:
@@ -150,7 +151,7 @@ func (w *walker) classify(path string, node *inode) byte {
 		return tar.TypeChar
 	default:
 		w.counts.skipped++
-		w.log.Warn("skipped: a backup cannot hold it", "path", path, "kind", kindOf(mode))
+		w.log.Warn("skipped: a backup cannot hold it", "path", path, "kind", sys.Kind(mode))
 		return 0
 	}
 }

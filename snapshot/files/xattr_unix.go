@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // xattrReader reads extended attributes into a buffer it keeps.
@@ -26,11 +28,11 @@ func (r *xattrReader) read(path string) ([]xattr, error) {
 		r.names, r.value = make([]byte, maxXattr), make([]byte, maxXattr)
 	}
 	var n int
-	err := retry(func() (err error) {
+	err := sys.Retry(func() (err error) {
 		n, err = unix.Llistxattr(path, r.names)
 		return err
 	})
-	if isUnsupported(err) || (err == nil && n == 0) {
+	if sys.IsUnsupported(err) || (err == nil && n == 0) {
 		return nil, nil
 	}
 	if err != nil {
@@ -39,7 +41,7 @@ func (r *xattrReader) read(path string) ([]xattr, error) {
 	var list []xattr
 	for name := range bytes.SplitSeq(bytes.TrimSuffix(r.names[:n], []byte{0}), []byte{0}) {
 		x := xattr{name: string(name)}
-		err := retry(func() (err error) {
+		err := sys.Retry(func() (err error) {
 			n, err = unix.Lgetxattr(path, x.name, r.value)
 			return err
 		})

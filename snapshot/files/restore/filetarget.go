@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // FileTarget returns the target that makes a regular file of an image. If path
@@ -20,13 +21,13 @@ import (
 // The bytes go to a hidden sibling, ".NAME.snapferry-…", which Commit makes
 // durable and renames, and Abort removes. Holes stay holes. A file that is
 // replaced keeps its mode.
-func FileTarget(path string, opts TargetOptions) snapshot.Target {
+func FileTarget(path string, opts Options) snapshot.Target {
 	return &fileTarget{path: path, opts: opts.withDefaults()}
 }
 
 type fileTarget struct {
 	path string
-	opts TargetOptions
+	opts Options
 
 	mu    sync.Mutex
 	parts []*filePart
@@ -137,7 +138,7 @@ func (t *fileTarget) admit(part *filePart, mode *fs.FileMode) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return notEmpty(part.final, "it is a "+kindOf(info.Mode()))
+		return notEmpty(part.final, "it is a "+sys.Kind(info.Mode()))
 	}
 	if info.Size() > 0 && !t.opts.Overwrite {
 		return notEmpty(part.final, fmt.Sprintf("a file of %d bytes", info.Size()))

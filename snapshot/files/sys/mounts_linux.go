@@ -1,4 +1,4 @@
-package files
+package sys
 
 import (
 	"bufio"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountedAt returns where the block device at path is mounted.
-func mountedAt(path string) (string, bool) {
+// MountedAt returns where the block device at path is mounted.
+func MountedAt(path string) (string, bool) {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
 		return "", false

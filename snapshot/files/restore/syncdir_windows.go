@@ -1,4 +1,4 @@
-package files
+package restore
 
 // syncDir has nothing to do: NTFS logs names by itself, and a folder cannot be
 // flushed.

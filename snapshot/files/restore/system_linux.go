@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"errors"
@@ -6,13 +6,15 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // freeSpace is what a user may still write to the file system of a folder, in
 // bytes.
 func freeSpace(folder string) (int64, bool) {
 	var st unix.Statfs_t
-	if err := retry(func() error { return unix.Statfs(folder, &st) }); err != nil {
+	if err := sys.Retry(func() error { return unix.Statfs(folder, &st) }); err != nil {
 		return 0, false
 	}
 	return int64(st.Bavail) * int64(st.Bsize), true //nolint:unconvert // 32 bits on some systems
@@ -36,8 +38,8 @@ func zeroRange(f *os.File, off, n int64) error {
 }
 
 func fallocate(f *os.File, mode uint32, off, n int64) error {
-	err := withFD(f, func(fd int) error { return unix.Fallocate(fd, mode, off, n) })
-	if isUnsupported(err) {
+	err := sys.WithFD(f, func(fd int) error { return unix.Fallocate(fd, mode, off, n) })
+	if sys.IsUnsupported(err) {
 		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}
 	return err
@@ -45,8 +47,8 @@ func fallocate(f *os.File, mode uint32, off, n int64) error {
 
 // renameNew renames a file to a name that must not exist.
 func renameNew(from, to string) error {
-	err := retry(func() error { return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE) })
-	if isUnsupported(err) { // an old kernel, or a network file system; the caller looked a moment ago
+	err := sys.Retry(func() error { return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE) })
+	if sys.IsUnsupported(err) { // an old kernel, or a network file system; the caller looked a moment ago
 		return os.Rename(from, to)
 	}
 	if errors.Is(err, unix.EEXIST) {
@@ -57,8 +59,8 @@ func renameNew(from, to string) error {
 
 // exchange swaps two paths in one step.
 func exchange(a, b string) error {
-	err := retry(func() error { return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE) })
-	if isUnsupported(err) {
+	err := sys.Retry(func() error { return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE) })
+	if sys.IsUnsupported(err) {
 		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}
 	return err
@@ -75,5 +77,5 @@ func syncTree(folder string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	return withFD(f, unix.Syncfs)
+	return sys.WithFD(f, unix.Syncfs)
 }

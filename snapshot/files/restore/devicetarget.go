@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // DeviceTarget returns the target that writes an image over a block device, in
@@ -16,13 +17,13 @@ import (
 // mounted or otherwise in use, or smaller than the image, is refused with
 // snapshot.ErrUnsafe; one whose first or last mebibyte is not zero needs
 // Overwrite. What lies behind the end of the image stays as it was.
-func DeviceTarget(path string, opts TargetOptions) snapshot.Target {
+func DeviceTarget(path string, opts Options) snapshot.Target {
 	return &deviceTarget{path: path, opts: opts.withDefaults()}
 }
 
 type deviceTarget struct {
 	path string
-	opts TargetOptions
+	opts Options
 	sink *deviceSink
 }
 
@@ -36,13 +37,13 @@ func (t *deviceTarget) Create(ctx context.Context, info snapshot.ImageInfo) (sna
 			Hint: "restore into a directory",
 		}
 	}
-	if where, ok := mountedAt(t.path); ok {
+	if where, ok := sys.MountedAt(t.path); ok {
 		return nil, t.refuse("it is mounted at "+where, "unmount it first")
 	}
 	// O_EXCL on a device fails if anything else holds it: a mount, a volume
 	// group, a RAID, swap; and for a disk, any of its partitions.
 	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_EXCL, 0)
-	if isBusy(err) {
+	if sys.IsBusy(err) {
 		return nil, t.refuse("it is in use", "unmount it, or stop the volume group, RAID or swap that holds it")
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
 // staging is where a tree grows until it takes the place of a directory.
@@ -19,11 +20,11 @@ type staging struct {
 	exists bool   // target is there
 	mount  bool   // target is a mount point
 	inside bool   // temp lies in target
-	opts   TargetOptions
+	opts   Options
 }
 
 // newStaging checks that the target may be written, and makes an empty tree.
-func newStaging(path string, opts TargetOptions) (*staging, error) {
+func newStaging(path string, opts Options) (*staging, error) {
 	target, at, err := resolveTarget(path)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func newStaging(path string, opts TargetOptions) (*staging, error) {
 func (s *staging) admit(at fs.FileInfo) error {
 	if !at.IsDir() {
 		return &snapshot.Error{
-			Op: "restore", Name: s.target, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrNotEmpty, kindOf(at.Mode())),
+			Op: "restore", Name: s.target, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrNotEmpty, sys.Kind(at.Mode())),
 			Hint: "a directory was backed up: name a directory, or a file that ends in .tar",
 		}
 	}

@@ -1,4 +1,10 @@
-package files
+// Package restore puts the images of a backup back: into a file, a directory,
+// a block device, or a stream such as standard output.
+//
+// Files and directories grow in a hidden sibling, ".NAME.snapferry-…", that is
+// made durable and renamed at the end, so that a restore that fails, or is
+// killed, shows nothing at its target; a killed one leaves the sibling.
+package restore
 
 import (
 	"context"
@@ -14,10 +20,11 @@ import (
 	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 )
 
-// TargetOptions say how a target is written. The zero value is usable.
-type TargetOptions struct {
+// Options say how a target is written. The zero value is usable.
+type Options struct {
 	// Overwrite allows to replace what is at the target. Without it, whatever
 	// is there and not empty is refused with snapshot.ErrNotEmpty.
 	Overwrite bool
@@ -29,7 +36,7 @@ type TargetOptions struct {
 	Rand io.Reader
 }
 
-func (o TargetOptions) withDefaults() TargetOptions {
+func (o Options) withDefaults() Options {
 	if o.Stdout == nil {
 		o.Stdout = os.Stdout
 	}
@@ -43,7 +50,7 @@ func (o TargetOptions) withDefaults() TargetOptions {
 }
 
 // sibling returns a fresh name beside path for what is not finished.
-func (o TargetOptions) sibling(path string) (string, error) {
+func (o Options) sibling(path string) (string, error) {
 	random := make([]byte, 6)
 	if _, err := io.ReadFull(o.Rand, random); err != nil {
 		return "", fmt.Errorf("read random bytes: %w", err)
@@ -57,7 +64,7 @@ func (o TargetOptions) sibling(path string) (string, error) {
 // device is written in place, a pipe or a character device gets the bytes in
 // order. Anything else is decided by the image: a tar is unpacked into a
 // directory, unless path ends in ".tar"; all other images become files.
-func Target(path string, opts TargetOptions) (snapshot.Target, error) {
+func Target(path string, opts Options) (snapshot.Target, error) {
 	opts = opts.withDefaults()
 	if path == "-" {
 		return StdoutTarget(opts.Stdout), nil
@@ -74,13 +81,13 @@ func Target(path string, opts TargetOptions) (snapshot.Target, error) {
 	}
 	if err == nil {
 		switch mode := info.Mode(); {
-		case isBlockDevice(mode):
+		case sys.IsBlockDevice(mode):
 			return DeviceTarget(path, opts), nil
 		case mode&(fs.ModeCharDevice|fs.ModeNamedPipe) != 0:
 			return &streamTarget{path: path}, nil
 		case !mode.IsRegular() && !mode.IsDir():
 			return nil, &snapshot.Error{
-				Op: "restore", Name: path, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrUsage, kindOf(mode)),
+				Op: "restore", Name: path, Err: fmt.Errorf("%w: it is a %s", snapshot.ErrUsage, sys.Kind(mode)),
 				Hint: "give the path of a file, a directory or a device, or - for standard output",
 			}
 		}
@@ -92,7 +99,7 @@ func Target(path string, opts TargetOptions) (snapshot.Target, error) {
 // directory.
 type pathTarget struct {
 	path   string
-	opts   TargetOptions
+	opts   Options
 	chosen snapshot.Target
 }
 
@@ -128,9 +135,9 @@ func targetError(path string, err error, need int64) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	e := &snapshot.Error{Op: "restore", Name: path, Err: plainCause(err)}
+	e := &snapshot.Error{Op: "restore", Name: path, Err: sys.Cause(err)}
 	switch {
-	case isNoSpace(err):
+	case sys.IsNoSpace(err):
 		e.Hint = spaceHint(path, need)
 	case errors.Is(err, snapshot.ErrUnsafe):
 		e.Hint = "the backup was not made by this program, or was tampered with: restore it to a .tar file and look into it"
@@ -138,7 +145,7 @@ func targetError(path string, err error, need int64) error {
 		e.Hint = "restore as a user who may write there, or name another target"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Hint = "make the folder that the target lies in first"
-	case isNotDir(err):
+	case sys.IsNotDir(err):
 		e.Hint = "a part of the path is a file: name another target"
 	}
 	return e

@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/sys"
 	"github.com/snapferry/snapferry/snapshot/files/untar"
 )
 
@@ -22,13 +23,13 @@ import (
 // the working directory, or its parent is not ours to write to), it grows in a
 // hidden folder inside, and Commit moves its content up, entry by entry. With
 // Overwrite the old content goes away only after the new one is in place.
-func DirTarget(path string, opts TargetOptions) snapshot.Target {
+func DirTarget(path string, opts Options) snapshot.Target {
 	return &dirTarget{path: path, opts: opts.withDefaults()}
 }
 
 type dirTarget struct {
 	path string
-	opts TargetOptions
+	opts Options
 
 	stage *staging
 	sink  *tarSink
@@ -162,15 +163,18 @@ func emptyDir(path string, mounted bool) (bool, error) {
 // isMountPoint reports whether a directory lies on another file system than
 // its parent.
 func isMountPoint(path string) (bool, error) {
-	here, err := lstat(path)
+	dev, ino, err := sys.Place(path)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	above, err := lstat(filepath.Dir(path))
+	aboveDev, aboveIno, err := sys.Place(filepath.Dir(path))
 	if err != nil {
 		return false, err
 	}
-	return here.dev != above.dev || here.ino == above.ino, nil
+	return dev != aboveDev || ino == aboveIno, nil
 }
 
 // removeTree removes path and what is below, also folders that do not let us in.

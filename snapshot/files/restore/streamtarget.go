@@ -1,4 +1,4 @@
-package files
+package restore
 
 import (
 	"context"
