@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapferry/snapferry/job"
+)
+
+var errNegative = errors.New("it is too small")
+
+type backupOptions struct {
+	engine  engineOptions
+	request job.BackupRequest
+	level   string
+	time    string
+	host    string
+	tempDir string
+	segment byteSize
+	chunk   byteSize
+}
+
+func newBackupCommand(d *deps) *cobra.Command {
+	var o backupOptions
+	c := &cobra.Command{
+		Use:   "backup SOURCE VAULT",
+		Short: "Capture a source, compress it and ship it to a vault",
+		Long: `Backup captures SOURCE, compresses it and ships it to VAULT. After a failure the same command sends what is missing.
+
+SOURCE is neo4j+dump:///DB?home=DIR, a path (file, folder, block device), file:///PATH, or - for standard input.
+VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
+		Example: `  snapferry backup 'neo4j+dump:///neo4j?home=/opt/neo4j' 's3://acme-backups/graph?region=eu-west-1' --tier daily
+  pg_dump shop | snapferry backup - /mnt/backups --job shop`,
+		Args: exactly("SOURCE", "VAULT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.request.Source, o.request.Vault = args[0], args[1]
+			return runBackup(c.Context(), o, d)
+		},
+	}
+	o.engine.register(c, "uploads")
+	f := c.Flags()
+	f.StringVar(&o.request.Tier, "tier", "", "shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default manual)")
+	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name)")
+	f.StringVar(&o.time, "time", "", "the scheduled instant, such as 2026-11-22T03:00:00Z (default now)")
+	f.StringVar(&o.host, "host", "", "name of this machine in the source's identity (default its host name)")
+	f.StringVar(&o.level, "level", "fastest", "compression: fastest, default, better, best, stored")
+	f.BoolVar(&o.request.Adopt, "adopt", false, "let the series pass from another source to this one")
+	f.BoolVar(&o.request.AllowEmpty, "allow-empty", false, "back up a source without a single byte, too")
+	f.StringVar(&o.tempDir, "temp-dir", "", "folder for temporary files (default that of the system)")
+	f.Var(&o.segment, "segment", "raw bytes of a segment")
+	f.Var(&o.chunk, "chunk", "raw bytes of a chunk")
+	_ = f.MarkHidden("segment") // both exist
+	_ = f.MarkHidden("chunk")
+	return c
+}
+
+func runBackup(ctx context.Context, o backupOptions, d *deps) error {
+	tuning, err := o.engine.tuning()
+	if err != nil {
+		return err
+	}
+	tuning.Level, tuning.Segment, tuning.Chunk = o.level, o.segment.n, o.chunk.n
+	if o.time != "" {
+		if o.request.Time, err = time.Parse(time.RFC3339, o.time); err != nil {
+			return refused("--time "+o.time, errors.New("it is not an instant"), "write it as 2026-11-22T03:00:00Z or 2026-11-22T04:00:00+01:00")
+		}
+	}
+	r := d.runner(tuning)
+	r.Host, r.TempDir = o.host, o.tempDir
+	stop := d.watch(r.Progress)
+	report, err := r.Backup(ctx, o.request)
+	stop()
+	if report == nil {
+		return ended(ctx, err)
+	}
+	perr := d.print(report, func(w io.Writer) {
+		describe(w, &report.Backup)
+		if report.Resumed {
+			line(w, "resumed\t%s were stored already", formatBytes(report.ReusedBytes))
+		}
+		line(w, "took\t%s", took(report.Duration))
+	})
+	return errors.Join(err, perr)
+}
+
+func took(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Millisecond).String()
+}

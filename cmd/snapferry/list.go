@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapferry/snapferry/job"
+)
+
+// listMemory is what listing may take, in bytes: many backups are much text
+// and nothing else.
+const listMemory = 128 << 20
+
+type listOptions struct {
+	store   storeOptions
+	request job.ListRequest
+}
+
+func newListCommand(d *deps) *cobra.Command {
+	var o listOptions
+	c := &cobra.Command{
+		Use:   "list VAULT",
+		Short: "List the backups of a vault",
+		Long:  `List shows what can be restored from VAULT, oldest first. A backup without a manifest is none, and shows only with --incomplete.`,
+		Args:  exactly("VAULT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.request.Vault = args[0]
+			return runList(c.Context(), o, d)
+		},
+	}
+	o.store.register(c)
+	c.Flags().StringVar(&o.request.Series, "series", "", "this series alone")
+	c.Flags().StringVar(&o.request.Tier, "tier", "", "this tier alone")
+	c.Flags().BoolVar(&o.request.Incomplete, "incomplete", false, "show also what was begun and not finished")
+	return c
+}
+
+func runList(ctx context.Context, o listOptions, d *deps) error {
+	tuning, err := o.store.tuning()
+	if err != nil {
+		return err
+	}
+	limitMemory(listMemory)
+	report, err := d.runner(tuning).List(ctx, o.request)
+	if report == nil {
+		return ended(ctx, err)
+	}
+	var perr error
+	if d.global.json {
+		perr = writeList(d.stdout, report)
+	} else {
+		perr = writeText(d.stdout, func(w io.Writer) { listText(w, report, d.now()) })
+		if len(report.Backups) == 0 && !d.global.quiet {
+			_, _ = fmt.Fprintln(d.stderr, "note: no backups are there") // a courtesy
+		}
+	}
+	return errors.Join(err, perr)
+}
+
+func listText(w io.Writer, report *job.ListReport, now time.Time) {
+	if len(report.Backups) == 0 {
+		return
+	}
+	line(w, "TIME\tRAW\tSTORED\tSTATE\tBACKUP")
+	for i := range report.Backups {
+		b := &report.Backups[i]
+		raw, stored := "-", "-"
+		if b.Complete {
+			raw, stored = formatBytes(b.RawBytes), formatBytes(b.StoredBytes)
+		}
+		line(w, "%s\t%s\t%s\t%s\t%s", b.Time.Format(time.RFC3339), raw, stored, state(b, now), b.Name)
+	}
+}
+
+func state(b *job.Backup, now time.Time) string {
+	switch {
+	case b.Problem != "" && b.Begun == nil:
+		return "remains"
+	case b.Problem != "":
+		return "DAMAGED"
+	case b.Complete && !b.Checked:
+		return "unchecked"
+	case b.Complete:
+		return "complete"
+	}
+	return "begun " + now.Sub(*b.Begun).Round(time.Second).String() + " ago"
+}
+
+// writeList prints a report as writeJSON would, one backup at a time: many of
+// them are not held as text.
+func writeList(out io.Writer, report *job.ListReport) error {
+	w := bufio.NewWriter(out)
+	_, _ = w.WriteString("{\n  \"backups\": [") // Flush tells
+	for i := range report.Backups {
+		text, err := json.MarshalIndent(&report.Backups[i], "    ", "  ")
+		if err != nil {
+			return fmt.Errorf("write result: %w", err)
+		}
+		if i > 0 {
+			_ = w.WriteByte(',')
+		}
+		_, _ = w.WriteString("\n    ")
+		_, _ = w.Write(text)
+	}
+	if len(report.Backups) > 0 {
+		_, _ = w.WriteString("\n  ")
+	}
+	rest := *report
+	rest.Backups = nil
+	text, err := json.MarshalIndent(rest, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	// The rest begins with the backups it does not have.
+	const head = "{\n  \"backups\": null"
+	_, _ = w.WriteString("]" + string(text[len(head):]) + "\n")
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapferry/snapferry/job"
+)
+
+type restoreOptions struct {
+	engine  engineOptions
+	request job.RestoreRequest
+}
+
+func newRestoreCommand(d *deps) *cobra.Command {
+	var o restoreOptions
+	c := &cobra.Command{
+		Use:   "restore BACKUP TARGET",
+		Short: "Bring a backup back, into a file, a folder, a device or a pipe",
+		Long: `Restore brings a backup back. Nothing shows at TARGET before every byte was found right.
+
+BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; an ID may be cut short.
+TARGET is a path (file, folder, block device), file:///PATH, or - for standard output, which gets checked bytes as they come.`,
+		Args: exactly("BACKUP", "TARGET"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.request.Backup, o.request.Target = args[0], args[1]
+			return runRestore(c.Context(), o, d)
+		},
+	}
+	o.engine.register(c, "downloads")
+	c.Flags().BoolVar(&o.request.Overwrite, "overwrite", false, "replace what is at the target")
+	c.Flags().StringVar(&o.request.Image, "image", "", "restore this image alone")
+	return c
+}
+
+func runRestore(ctx context.Context, o restoreOptions, d *deps) error {
+	tuning, err := o.engine.tuning()
+	if err != nil {
+		return err
+	}
+	toStdout := o.request.Target == "-"
+	if toStdout && d.global.json {
+		return refused("--json", errors.New("the target - is standard output, too"), "restore to a file, or leave out --json")
+	}
+	r := d.runner(tuning)
+	stop := d.watch(r.Progress)
+	report, err := r.Restore(ctx, o.request)
+	stop()
+	if err != nil {
+		return ended(ctx, err)
+	}
+	if toStdout {
+		return nil
+	}
+	return d.print(report, func(w io.Writer) {
+		line(w, "restored\t%s", report.Name)
+		line(w, "target\t%s", report.Target)
+		line(w, "raw\t%s\t(%d bytes)", formatBytes(report.RawBytes), report.RawBytes)
+		line(w, "took\t%s", took(report.Duration))
+	})
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapferry/snapferry/job"
+)
+
+type showOptions struct {
+	store   storeOptions
+	request job.ShowRequest
+}
+
+func newShowCommand(d *deps) *cobra.Command {
+	var o showOptions
+	c := &cobra.Command{
+		Use:   "show BACKUP",
+		Short: "Show what a backup holds",
+		Long: `Show tells what a backup holds and where it comes from.
+
+BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; an ID may be cut short.`,
+		Args: exactly("BACKUP"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.request.Backup = args[0]
+			return runShow(c.Context(), o, d)
+		},
+	}
+	o.store.register(c)
+	return c
+}
+
+func runShow(ctx context.Context, o showOptions, d *deps) error {
+	tuning, err := o.store.tuning()
+	if err != nil {
+		return err
+	}
+	report, err := d.runner(tuning).Show(ctx, o.request)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	return d.print(report, func(w io.Writer) {
+		describe(w, &report.Backup)
+		for _, k := range sortedKeys(report.Facts) {
+			line(w, "%s\t%s", k, report.Facts[k])
+		}
+		line(w, "program\t%s", report.Program)
+	})
+}

@@ -1,0 +1,224 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/lifecycle"
+	"github.com/snapferry/snapferry/snapshot"
+)
+
+// BackupRequest says what to back up, and where to.
+type BackupRequest struct {
+	Source string // URL, path, or -
+	Vault  string // URL or path
+	Tier   string // empty: manual
+	Job    string // names the series; empty: the source's own name
+	// Time is the scheduled instant; zero means now.
+	Time time.Time
+	// Adopt lets the series pass from another source to this one.
+	Adopt bool
+	// AllowEmpty lets a source without a single byte be backed up.
+	AllowEmpty bool
+}
+
+// Backup captures the source and makes a backup of it, or continues one of
+// the same state of the source. Nothing of the source is touched before the
+// vault has answered. It returns no error only if the backup is complete; with
+// ErrPartial it is complete too, and something else failed.
+func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, error) {
+	s := r.newSession()
+	spec, err := s.spec(req)
+	if err != nil {
+		return nil, err
+	}
+	source, err := s.source(req.Source)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Series == "" {
+		spec.Series = archive.FitName(source.Name())
+	}
+	if err := s.open(ctx, req.Vault); err != nil {
+		return nil, err
+	}
+	defer s.close()
+	// A wrong password or a missing bucket must show before a database is
+	// dumped.
+	if _, _, err := s.vault.List(ctx, spec.Series); err != nil {
+		return nil, err
+	}
+	s.Progress.enter("capture")
+	capture, err := source.Capture(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.ship(ctx, capture, spec, req.AllowEmpty)
+	if cerr := capture.Close(); cerr != nil {
+		if err == nil {
+			err = fmt.Errorf("%w: the backup is complete, but the source was not left as it should be: %w", ErrPartial, cerr)
+		} else {
+			s.Log.Warn("source not left as it should be", "error", cerr)
+		}
+	}
+	if report != nil {
+		report.Run = s.run()
+	}
+	return report, err
+}
+
+// spec checks the choices of a request.
+func (s *session) spec(req BackupRequest) (archive.Spec, error) {
+	spec := archive.Spec{Series: req.Job, Time: req.Time, Adopt: req.Adopt, Tier: lifecycle.Manual}
+	if req.Vault == "" {
+		return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+	}
+	if req.Job != "" {
+		if err := archive.CheckName(req.Job); err != nil {
+			return spec, usage("--job "+req.Job, err, "for instance --job "+archive.FitName(req.Job))
+		}
+	}
+	if req.Tier != "" {
+		tier, err := lifecycle.ParseTier(req.Tier)
+		if err != nil {
+			return spec, usage("--tier "+req.Tier, errors.New("no such tier"), Suggest(req.Tier, tierNames()))
+		}
+		spec.Tier = tier
+	}
+	if spec.Time.IsZero() {
+		spec.Time = s.Now()
+	}
+	return spec, nil
+}
+
+func tierNames() []string {
+	var names []string
+	for _, t := range lifecycle.Tiers() {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+// ship makes a backup of the capture.
+func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archive.Spec, allowEmpty bool) (*BackupReport, error) {
+	info := capture.Info()
+	spec.Source = archive.Identity(info.Identity)
+	spec.Fingerprint, spec.Resumable, spec.Facts = info.Fingerprint, info.Resumable, info.Facts
+	var err error
+	if spec.Images, err = adapt(ctx, capture.Images(), allowEmpty); err != nil {
+		if errors.Is(err, ErrEmpty) {
+			err = &Error{Op: "back up", Name: spec.Source.String(), Err: err,
+				Hint: "check that what should be there is there: a program that failed, a disk that is not mounted; --allow-empty backs it up all the same"}
+		}
+		return nil, err
+	}
+	s.Progress.enter("ship")
+	w, err := s.vault.Begin(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Info("backup begun", "backup", w.Name().String(), "resumed", w.Resumed())
+	if err := w.Ship(ctx); err != nil {
+		return nil, err
+	}
+	if err := capture.Check(ctx); err != nil {
+		return nil, err
+	}
+	m, err := w.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report := &BackupReport{Backup: s.named(w.Name()), Resumed: w.Resumed(), ReusedBytes: s.Progress.data.Reused.Load()}
+	report.complete(m)
+	s.Log.Info("backup complete", "backup", report.Name, "raw_bytes", m.RawBytes, "stored_bytes", m.StoredBytes)
+	return report, nil
+}
+
+// adapt turns the images of a capture into those of the archive. Sources that
+// hold nothing are ErrEmpty unless that is allowed.
+func adapt(ctx context.Context, all []snapshot.Image, allowEmpty bool) ([]archive.Image, error) {
+	images := make([]archive.Image, 0, len(all))
+	empty := true
+	for _, im := range all {
+		stream := im.Stream
+		if stream != nil {
+			var some bool
+			var err error
+			if some, stream, err = peek(ctx, stream); err != nil {
+				return nil, fmt.Errorf("read %s: %w", im.Name, err)
+			}
+			empty = empty && !some
+		} else {
+			empty = empty && im.Size == 0
+		}
+		images = append(images, archive.Image{Title: im.Name, Form: im.Form, Size: im.Size, Data: im.Data,
+			Extents: adaptExtents(im.Extents), Stream: stream, Compressed: im.Compressed})
+	}
+	if empty && !allowEmpty {
+		return nil, ErrEmpty
+	}
+	return images, nil
+}
+
+func adaptExtents(extents func(context.Context) iter.Seq2[snapshot.Extent, error]) func(context.Context) iter.Seq2[archive.Extent, error] {
+	if extents == nil {
+		return nil
+	}
+	return func(ctx context.Context) iter.Seq2[archive.Extent, error] {
+		return func(yield func(archive.Extent, error) bool) {
+			for e, err := range extents(ctx) {
+				if !yield(archive.Extent(e), err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// peek waits for the first byte of a stream, so that an empty one leaves no
+// trace in the vault. The reader it returns has all of the stream. If ctx ends
+// first, a read that is under way is left behind.
+func peek(ctx context.Context, r io.Reader) (some bool, whole io.Reader, err error) {
+	first := &firstByte{r: r, done: make(chan struct{})}
+	go first.read()
+	select {
+	case <-first.done:
+	case <-ctx.Done():
+		return false, nil, ctx.Err()
+	}
+	if first.err != nil && !errors.Is(first.err, io.EOF) {
+		return false, nil, first.err
+	}
+	if first.n == 0 {
+		return false, first.r, nil
+	}
+	return true, first, nil
+}
+
+// firstByte reads as r does, after its first byte was read ahead.
+type firstByte struct {
+	r    io.Reader
+	done chan struct{}
+	b    [1]byte
+	n    int
+	err  error
+}
+
+func (f *firstByte) read() {
+	defer close(f.done)
+	f.n, f.err = io.ReadFull(f.r, f.b[:])
+}
+
+// Read returns the byte that was read ahead, then what follows.
+func (f *firstByte) Read(p []byte) (int, error) {
+	if f.n > 0 && len(p) > 0 {
+		p[0], f.n = f.b[0], 0
+		return 1, nil
+	}
+	return f.r.Read(p)
+}

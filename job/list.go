@@ -1,0 +1,142 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/lifecycle"
+)
+
+// ListRequest says what is listed.
+type ListRequest struct {
+	Vault  string
+	Series string // empty: all
+	Tier   string // empty: all
+	// Incomplete lists also what was begun and has no manifest.
+	Incomplete bool
+}
+
+// listReaders is how many manifests are read at once: they are small, so what
+// counts is the way to the store and back.
+const listReaders = 16
+
+// List returns the backups of a vault, oldest first. Which there are, one
+// listing of the catalog says; what is in them, their manifests, which are
+// remembered in the cache, since they never change. A backup whose manifest
+// cannot be used is listed as not complete, with its problem, and the error
+// is of the class Damaged; the report is complete all the same.
+func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error) {
+	s := r.newSession()
+	if err := checkFilters(req); err != nil {
+		return nil, err
+	}
+	if s.Tuning.Transfers == 0 {
+		s.Tuning.Transfers = listReaders
+	}
+	if err := s.open(ctx, req.Vault); err != nil {
+		return nil, err
+	}
+	defer s.close()
+	entries, ignored, err := s.vault.List(ctx, req.Series)
+	if err != nil {
+		return nil, err
+	}
+	shown := entries[:0]
+	for _, e := range entries {
+		if (e.Complete || req.Incomplete) && (req.Tier == "" || string(e.Name.Tier) == req.Tier) {
+			shown = append(shown, e)
+		}
+	}
+	report := &ListReport{Ignored: ignored}
+	cache := openCache(s.CacheDir, s.shown, s.Log)
+	damaged, err := s.readAll(ctx, shown, cache, report)
+	if err != nil {
+		return nil, err
+	}
+	cache.save(req.Series == "" && req.Tier == "")
+	report.Warnings = s.warnings.list()
+	if damaged > 0 {
+		return report, &Error{Op: "list", Name: s.shown, Err: fmt.Errorf("%w: %d of %d cannot be read", archive.ErrDamaged, damaged, len(shown)),
+			Hint: "snapferry verify VAULT#NAME says what is wrong with each; take another backup at once"}
+	}
+	return report, nil
+}
+
+func checkFilters(req ListRequest) error {
+	if req.Vault == "" {
+		return usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+	}
+	if req.Series != "" {
+		if err := archive.CheckName(req.Series); err != nil {
+			return usage("--series "+req.Series, err, "write it as snapferry list shows it")
+		}
+	}
+	if req.Tier != "" {
+		if _, err := lifecycle.ParseTier(req.Tier); err != nil {
+			return usage("--tier "+req.Tier, errors.New("no such tier"), Suggest(req.Tier, tierNames()))
+		}
+	}
+	return nil
+}
+
+// readAll describes the entries, in their order. A backup that has gone since
+// the listing is left out.
+func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *cache, report *ListReport) (damaged int, err error) {
+	report.Backups = make([]Backup, len(entries))
+	var mu sync.Mutex
+	gone := map[int]bool{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(listReaders)
+	for i, e := range entries {
+		b := &report.Backups[i]
+		*b = s.named(e.Name)
+		if e.Begun {
+			begun := e.Created
+			b.Begun = &begun
+		}
+		if !e.Complete {
+			if !e.Begun {
+				b.Problem = "its capture.json is gone"
+			}
+			continue
+		}
+		if m, ok := cache.get(e); ok {
+			b.complete(m)
+			continue
+		}
+		g.Go(func() error {
+			opened, err := s.vault.Open(ctx, e.Name)
+			mu.Lock()
+			defer mu.Unlock()
+			switch Classify(err) {
+			case Done:
+				b.complete(opened.Manifest)
+				cache.put(e, opened.Manifest)
+			case Damaged:
+				b.Problem = err.Error()
+				damaged++
+			case NotFound:
+				gone[i] = true
+			default:
+				return err
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	kept := report.Backups[:0]
+	for i, b := range report.Backups {
+		if !gone[i] {
+			kept = append(kept, b)
+		}
+	}
+	report.Backups = kept
+	return damaged, nil
+}

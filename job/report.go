@@ -1,0 +1,150 @@
+package job
+
+import (
+	"maps"
+	"time"
+
+	"github.com/snapferry/snapferry/archive"
+)
+
+// Backup is what is known of one backup, complete or not. It is the object
+// that list prints, and the beginning of what backup and show print.
+type Backup struct {
+	ID     string    `json:"id"`
+	Series string    `json:"series"`
+	Tier   string    `json:"tier"`
+	Name   string    `json:"name"`  // TIER/SERIES/ID
+	Vault  string    `json:"vault"` // URL without credentials
+	Kind   string    `json:"kind"`
+	Time   time.Time `json:"time"` // the instant of the id, UTC
+
+	Complete    bool              `json:"complete"`            // it has a manifest and can be restored
+	Begun       *time.Time        `json:"begun,omitempty"`     // creation of its capture, by the store's clock
+	Completed   *time.Time        `json:"completed,omitempty"` // creation of its manifest, by the writer's clock
+	Checked     bool              `json:"checked"`             // the source was found unchanged after reading
+	RawBytes    int64             `json:"raw_bytes"`
+	StoredBytes int64             `json:"stored_bytes"`
+	Source      *Source           `json:"source,omitempty"`
+	Facts       map[string]string `json:"facts,omitempty"`
+	Program     string            `json:"program,omitempty"`
+	Images      []Image           `json:"images,omitempty"`
+	Problem     string            `json:"problem,omitempty"` // why it cannot be read
+}
+
+// Source says what was backed up.
+type Source struct {
+	Type string `json:"type"` // file, directory, device, stream, neo4j
+	Host string `json:"host,omitempty"`
+	Path string `json:"path,omitempty"`
+	ID   string `json:"id,omitempty"`
+}
+
+// Image is one image of a backup.
+type Image struct {
+	Name        string `json:"name"`  // as in object keys
+	Title       string `json:"title"` // as the user knows it
+	Form        string `json:"form"`  // raw, tar, stream
+	Size        int64  `json:"size"`
+	DataBytes   int64  `json:"data_bytes"` // of Size, what is not holes
+	StoredBytes int64  `json:"stored_bytes"`
+	Segments    int64  `json:"segments"`
+}
+
+// Run is what a run took.
+type Run struct {
+	Duration float64  `json:"duration_seconds"`
+	Requests int64    `json:"requests"` // sent to the store, retries included
+	Retries  int64    `json:"retries"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// BackupReport is the result of Runner.Backup.
+type BackupReport struct {
+	Backup
+	Resumed     bool  `json:"resumed"`      // an earlier run had begun it
+	ReusedBytes int64 `json:"reused_bytes"` // raw bytes that were stored before
+	Run
+}
+
+// ListReport is the result of Runner.List.
+type ListReport struct {
+	Backups []Backup `json:"backups"` // oldest first
+	// Ignored counts the objects of the catalog that belong to no backup.
+	Ignored  int      `json:"ignored_objects"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// ShowReport is the result of Runner.Show.
+type ShowReport struct {
+	Backup
+	SegmentBytes int64 `json:"segment_bytes"` // raw bytes of a segment
+	ChunkBytes   int64 `json:"chunk_bytes"`   // raw bytes of a chunk
+}
+
+// VerifyReport is the result of Runner.Verify.
+type VerifyReport struct {
+	Name      string  `json:"name"`
+	Vault     string  `json:"vault"`
+	OK        bool    `json:"ok"`
+	Sample    float64 `json:"sample"`     // part of the segments that was to be read, 0 to 1
+	Objects   int64   `json:"objects"`    // looked at
+	Read      int64   `json:"read"`       // segments read, hashed and decoded
+	ReadBytes int64   `json:"read_bytes"` // stored bytes of those
+	Damaged   int64   `json:"damaged"`    // problems found
+	// Damage names the first thousand problems.
+	Damage []Damage `json:"damage,omitempty"`
+	Run
+}
+
+// Damage is one object that is not what it should be.
+type Damage struct {
+	Key     string `json:"key"`
+	Problem string `json:"problem"`
+}
+
+// RestoreReport is the result of Runner.Restore.
+type RestoreReport struct {
+	Name     string  `json:"name"`
+	Vault    string  `json:"vault"`
+	Target   string  `json:"target"`
+	RawBytes int64   `json:"raw_bytes"`
+	Images   []Image `json:"images"`
+	Run
+}
+
+// FinishReport is the result of Runner.Finish.
+type FinishReport struct {
+	Backup
+	Run
+}
+
+func (s *session) run() Run {
+	m := s.metrics.Snapshot()
+	return Run{Duration: s.Now().Sub(s.began).Seconds(), Requests: m.Puts + m.Gets + m.Lists + m.Deletes,
+		Retries: m.Retries, Warnings: s.warnings.list()}
+}
+
+// named is what the name of a backup says of it.
+func (s *session) named(n archive.Name) Backup {
+	return Backup{ID: n.ID.String(), Series: n.Series, Tier: string(n.Tier), Name: n.String(), Vault: s.shown,
+		Kind: n.ID.Kind, Time: n.ID.Time}
+}
+
+// complete adds what a manifest says.
+func (b *Backup) complete(m *archive.Manifest) {
+	source := Source(m.Source)
+	completed := m.Completed
+	b.Complete, b.Completed, b.Checked = true, &completed, m.Checked
+	b.RawBytes, b.StoredBytes, b.Source, b.Program = m.RawBytes, m.StoredBytes, &source, m.Program
+	b.Facts = maps.Clone(m.Facts)
+	b.Images = images(m.Images)
+}
+
+func images(all []archive.ManifestImage) []Image {
+	out := make([]Image, len(all))
+	for i, im := range all {
+		out[i] = Image{Name: im.Name, Title: im.Title, Form: im.Form, Size: im.Size, DataBytes: im.Data,
+			StoredBytes: im.StoredBytes, Segments: im.Segments}
+	}
+	return out
+}

@@ -1,0 +1,162 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/files/restore"
+)
+
+// RestoreRequest says which backup goes where.
+type RestoreRequest struct {
+	Backup string // VAULT#REFERENCE
+	Target string // path, file URL, or -
+	// Image restores this image alone, by its name or title; empty means all.
+	Image string
+	// Overwrite allows to replace what is at the target.
+	Overwrite bool
+}
+
+// Restore brings a backup back. Only bytes that were found right are written,
+// and nothing shows at the target before all of them are; a stream as target
+// gets them as they come.
+func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreReport, error) {
+	s := r.newSession()
+	target, err := s.target(req)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.openBackup(ctx, req.Backup)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	picked, err := pickImages(b, req.Image)
+	if err != nil {
+		return nil, err
+	}
+	s.Progress.enter("restore")
+	if err := restoreAll(ctx, b, picked, target); err != nil {
+		if aerr := target.Abort(); aerr != nil {
+			s.Log.Warn("target not cleaned up", "target", req.Target, "error", aerr)
+		}
+		return nil, explainTarget(req.Target, err)
+	}
+	report := &RestoreReport{Name: b.Name.String(), Vault: s.shown, Target: req.Target}
+	for _, i := range picked {
+		report.Images = append(report.Images, images(b.Manifest.Images[i:i+1])...)
+		report.RawBytes += b.Manifest.Images[i].Size
+	}
+	report.Run = s.run()
+	return report, nil
+}
+
+// openBackup opens the vault and the backup of a reference. Without an error
+// the caller closes the session.
+func (s *session) openBackup(ctx context.Context, reference string) (*archive.Backup, error) {
+	vault, ref, err := splitReference(reference)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, vault); err != nil {
+		return nil, err
+	}
+	e, err := s.find(ctx, ref)
+	if err == nil {
+		var b *archive.Backup
+		if b, err = s.vault.Open(ctx, e.Name); err == nil {
+			return b, nil
+		}
+	}
+	s.close()
+	return nil, err
+}
+
+func (s *session) target(req RestoreRequest) (snapshot.Target, error) {
+	path := req.Target
+	if path == "" {
+		return nil, usage(`""`, errors.New("the target is empty"), "give the path of a file, a folder or a device, or - for standard output")
+	}
+	u, err := s.parsePlace(path, "target", []string{providers.SchemeFile})
+	if err != nil {
+		return nil, err
+	}
+	if u != nil {
+		if path, err = filePath(u); err != nil {
+			return nil, err
+		}
+	}
+	return restore.Target(path, restore.Options{Overwrite: req.Overwrite, Stdout: s.Stdout, Log: s.Log})
+}
+
+// pickImages returns the numbers of the images to restore.
+func pickImages(b *archive.Backup, name string) ([]int, error) {
+	if name != "" {
+		i, ok := b.Image(name)
+		if !ok {
+			return nil, &Error{Op: "find image", Name: name, Err: archive.ErrNotFound, Hint: Suggest(name, imageNames(b))}
+		}
+		return []int{i}, nil
+	}
+	picked := make([]int, len(b.Manifest.Images))
+	for i := range picked {
+		picked[i] = i
+	}
+	return picked, nil
+}
+
+func imageNames(b *archive.Backup) []string {
+	names := make([]string, len(b.Manifest.Images))
+	for i, im := range b.Manifest.Images {
+		names[i] = im.Name
+	}
+	return names
+}
+
+func restoreAll(ctx context.Context, b *archive.Backup, picked []int, target snapshot.Target) error {
+	for _, i := range picked {
+		if err := restoreImage(ctx, b, i, len(picked) == 1, target); err != nil {
+			return err
+		}
+	}
+	return target.Commit(ctx)
+}
+
+func restoreImage(ctx context.Context, b *archive.Backup, i int, sole bool, target snapshot.Target) error {
+	im := b.Manifest.Images[i]
+	sink, err := target.Create(ctx, snapshot.ImageInfo{Name: im.Title, Form: im.Form, Size: im.Size, Sole: sole})
+	if err != nil {
+		return err
+	}
+	switch sink := sink.(type) {
+	case snapshot.RandomSink:
+		err = b.RestoreAt(ctx, i, sink)
+	case snapshot.StreamSink:
+		err = b.RestoreStream(ctx, i, sink)
+	default:
+		err = fmt.Errorf("restore %s: its target takes neither ranges nor a stream", im.Name)
+	}
+	// The error of a sink that was cut short is a consequence, not the cause.
+	if cerr := sink.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// explainTarget names the target in an error that comes from the system.
+func explainTarget(target string, err error) error {
+	var known *snapshot.Error
+	if errors.As(err, &known) || !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	if strings.Contains(err.Error(), target) {
+		return err
+	}
+	return &Error{Op: "restore to", Name: target, Err: err, Hint: "free space there, or restore to another place; nothing was left behind"}
+}

@@ -1,0 +1,21 @@
+package job
+
+import "context"
+
+// ShowRequest names a backup.
+type ShowRequest struct {
+	Backup string // VAULT#REFERENCE
+}
+
+// Show tells what a backup holds.
+func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error) {
+	s := r.newSession()
+	b, err := s.openBackup(ctx, req.Backup)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	report := &ShowReport{Backup: s.named(b.Name), SegmentBytes: b.Manifest.Segment, ChunkBytes: b.Manifest.Chunk}
+	report.complete(b.Manifest)
+	return report, nil
+}
