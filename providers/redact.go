@@ -12,8 +12,8 @@ const hidden = "xxx"
 
 // shownParameters are the query parameters whose values are safe to show.
 // Anything else may be a secret somebody put there by mistake.
-var shownParameters = []string{
-	"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https",
+func shownParameters() []string {
+	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https"}
 }
 
 // Redact returns rawURL with everything removed that may be a credential: user
@@ -53,7 +53,7 @@ func redactQuery(query string) string {
 		switch {
 		case name == "endpoint":
 			out = append(out, name+"="+redactEndpoint(value))
-		case slices.Contains(shownParameters, name):
+		case slices.Contains(shownParameters(), name):
 			out = append(out, pair)
 		case isParameterName(name):
 			out = append(out, name+"="+hidden)

@@ -60,8 +60,6 @@ func Method(method string) func(*http.Request) bool {
 // Transport injects faults into another. The first rule that hits a request
 // decides.
 type Transport struct {
-	next http.RoundTripper
-
 	mu    sync.Mutex // guards what follows
 	rules []Rule
 	rand  *rand.Rand

@@ -17,16 +17,16 @@ func wrap(op, key string, err error) error {
 	}
 	out := &providers.Error{Op: op, Key: key, Err: err}
 	switch {
-	case isAny(err, noSpaceErrors):
+	case isAny(err, noSpaceErrors()):
 		out.Err = fmt.Errorf("%w: %v", providers.ErrNoSpace, err)
 		out.Hint = "free space or raise the quota, then run the same command again: what is stored already is kept"
-	case errors.Is(err, fs.ErrPermission) || isAny(err, deniedErrors):
+	case errors.Is(err, fs.ErrPermission) || isAny(err, deniedErrors()):
 		out.Err = fmt.Errorf("%w: %v", providers.ErrDenied, err)
 		out.Hint = "give the user who runs this the right to write the folder, and check that it is not mounted read-only"
 	case strings.Contains(err.Error(), "escapes from parent"): // package os exports no error for it
 		out.Err = fmt.Errorf("%w: %v", providers.ErrDenied, err)
 		out.Hint = "a symbolic link within the vault leads out of it; remove it"
-	case isAny(err, nameTooLongErrors):
+	case isAny(err, nameTooLongErrors()):
 		out.Err = fmt.Errorf("%w: %v", providers.ErrUnsupported, err)
 		out.Hint = "use a shorter path, prefix or name"
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir):

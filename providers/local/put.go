@@ -51,23 +51,16 @@ func (b *Bucket) explain(root *os.Root, key string, err error) error {
 	if _, ok := errors.AsType[*providers.Error](err); ok {
 		return err
 	}
-	conflict := false
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		fi, serr := root.Lstat(key)
-		conflict = serr == nil && fi.IsDir()
-		err = &providers.Error{Op: "put", Key: key, Err: providers.ErrExists}
-	case errors.Is(err, errNotDir):
-		conflict = true
-	default:
+	if errors.Is(err, fs.ErrExist) {
+		if fi, serr := root.Lstat(key); serr != nil || !fi.IsDir() {
+			return &providers.Error{Op: "put", Key: key, Err: providers.ErrExists}
+		}
+	} else if !errors.Is(err, errNotDir) {
 		return wrap("put", key, err)
 	}
-	if conflict {
-		return &providers.Error{Op: "put", Key: key,
-			Err:  fmt.Errorf("%w: a file system cannot hold both an object and objects below its name", providers.ErrUnsupported),
-			Hint: "choose another prefix or series name, or remove what is in the way"}
-	}
-	return err
+	return &providers.Error{Op: "put", Key: key,
+		Err:  fmt.Errorf("%w: a file system cannot hold both an object and objects below its name", providers.ErrUnsupported),
+		Hint: "choose another prefix or series name, or remove what is in the way"}
 }
 
 func (b *Bucket) create(ctx context.Context, root *os.Root, key string, body providers.Body) error {
@@ -128,7 +121,7 @@ func (b *Bucket) putNamed(ctx context.Context, root *os.Root, key string, body p
 		return err
 	}
 	err = root.Link(tmp, key)
-	if err != nil && isAny(err, noLinkErrors) {
+	if err != nil && isAny(err, noLinkErrors()) {
 		err = renameNew(root, tmp, key)
 	}
 	return err

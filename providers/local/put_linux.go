@@ -74,7 +74,7 @@ func linkUnnamed(folder, f *os.File, name string) error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if errors.Is(err, fs.ErrNotExist) || isAny(err, noLinkErrors) {
+	if errors.Is(err, fs.ErrNotExist) || isAny(err, noLinkErrors()) {
 		// No /proc, or no hard links.
 		return errUnnamed
 	}

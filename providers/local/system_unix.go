@@ -9,14 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var (
-	noSpaceErrors = []error{unix.ENOSPC, unix.EDQUOT}
-	deniedErrors  = []error{unix.EROFS}
-	// noLinkErrors say that a file system has no hard links.
-	noLinkErrors      = []error{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.EMLINK}
-	nameTooLongErrors = []error{unix.ENAMETOOLONG}
-	errNotDir         = error(unix.ENOTDIR)
-)
+const errNotDir = unix.ENOTDIR
+
+func noSpaceErrors() []error { return []error{unix.ENOSPC, unix.EDQUOT} }
+
+func deniedErrors() []error { return []error{unix.EROFS} }
+
+func nameTooLongErrors() []error { return []error{unix.ENAMETOOLONG} }
+
+// noLinkErrors say that a file system has no hard links.
+func noLinkErrors() []error {
+	return []error{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.EMLINK}
+}
 
 // syncDir makes the entries of an open folder durable. File systems that
 // cannot do that say EINVAL or ENOTSUP, and have nothing better to offer.

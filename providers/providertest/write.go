@@ -26,6 +26,12 @@ func testCreateOnly(t *testing.T, h Harness) {
 			wantContent(t, b, "one", first)
 		}
 	}
+	// A store may refuse long before it has taken a long body.
+	long := noise(8 << 20)
+	for range 5 {
+		err := h.Bucket.Put(t.Context(), "one", providers.Bytes(long))
+		wantError(t, err, providers.ErrExists, "put", "one")
+	}
 	if !providers.Permanent(&providers.Error{Op: "put", Err: providers.ErrExists}) {
 		t.Error("ErrExists must be permanent")
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -48,7 +49,29 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	}, knownPayload(sum[:]))
+	if hungUp(err) && ctx.Err() == nil && b.exists(ctx, key) {
+		return &providers.Error{Op: "put", Key: key, Err: providers.ErrExists}
+	}
 	return b.explain(ctx, "put", key, err)
+}
+
+// hungUp reports that the store ended the connection instead of answering. A
+// store may do so with an answer on its way, 412 say, that is lost because
+// the body was still being sent: every further try could end alike.
+func hungUp(err error) bool {
+	const wsaConnAborted, wsaConnReset = syscall.Errno(10053), syscall.Errno(10054) // Windows has numbers of its own
+	for _, target := range []error{syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF, wsaConnAborted, wsaConnReset} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// exists asks for the object. It is a hint: no answer means no.
+func (b *Bucket) exists(ctx context.Context, key string) bool {
+	_, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	return err == nil
 }
 
 // openBody checks the length that is announced before anything is sent: not

@@ -102,7 +102,8 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case "InvalidRange":
 		return refuse(true, providers.ErrRange, "")
 	case "InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity":
-		return refuse(true, providers.ErrCredentials, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or the profile; they may belong to another account or store")
+		return refuse(true, providers.ErrCredentials,
+			"check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or the profile; they may belong to another account or store")
 	case "ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException":
 		return refuse(true, providers.ErrCredentials, "the session has expired: sign in again, or use a role that renews itself")
 	case "RequestTimeTooSkewed":
@@ -116,7 +117,8 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case "NotImplemented", "EntityTooLarge", "MethodNotAllowed":
 		return refuse(true, providers.ErrUnsupported, "the store must take single PUT requests with If-None-Match; see its documentation")
 	case "ExistingObjectIsDirectory", "ObjectParentIsFile", "XMinioObjectExistsAsDirectory", "XMinioParentIsObject":
-		return refuse(true, providers.ErrUnsupported, "this store keeps objects as files and cannot hold both an object and objects below its name: choose another prefix or series name")
+		return refuse(true, providers.ErrUnsupported,
+			"this store cannot hold both an object and objects below its name: choose another prefix or series name")
 	case "InvalidObjectState":
 		return refuse(true, providers.ErrUnsupported, "the object is in an archive class; restore it there first")
 	case "RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "Throttling", "ThrottlingException", "RequestLimitExceeded":
@@ -183,7 +185,8 @@ var (
 	regionName     = regexp.MustCompile(`^[a-z0-9-]{2,40}$`)
 	// secretText is what must not be repeated, should a store or a proxy
 	// answer with the request it got.
-	secretText = regexp.MustCompile(`(?i)(x-amz-signature|signature|x-amz-credential|credential|x-amz-security-token|security-?token|authorization|secret[a-z_-]*|awsaccesskeyid|access-?key-?id)(["'>]?\s*[=:>]\s*["']?)[^\s"'&,<]+`)
+	secretText = regexp.MustCompile(`(?i)(signature|credential|security-?token|authorization|secret[a-z_-]*|access-?key-?id)` +
+		`(["'>]?\s*[=:>]\s*["']?)[^\s"'&,<]+`)
 	authScheme = regexp.MustCompile(`(?i)(AWS4-HMAC-SHA256|Bearer|Basic)\s+[^\n<]*`)
 )
 

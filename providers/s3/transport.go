@@ -117,7 +117,7 @@ func (c *conn) ReadFrom(r io.Reader) (total int64, err error) {
 				return total, werr
 			}
 		}
-		if rerr == io.EOF { //nolint:errorlint // as io.Copy does
+		if rerr == io.EOF {
 			return total, nil
 		}
 		if rerr != nil {
