@@ -22,7 +22,7 @@ fail() {
 # run shows a command and runs it.
 run() {
 	printf '    $ %s\n' "$(plain "$*")"
-	"$@" || fail "exit code $? from: $(plain "$*")"
+	"$@" | sed 's/^/      /' || fail "exit code $? from: $(plain "$*")"
 }
 
 # plain shortens what only this machine knows.
