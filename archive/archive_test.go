@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
 )
@@ -88,7 +89,7 @@ func spec(series string, images ...archive.Image) archive.Spec {
 		}
 	}
 	s := archive.Spec{Tier: lifecycle.Daily, Series: series, Time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
-		Source: archive.Identity{Type: "file", Host: "h", Path: "/p"}, Resumable: true, Images: images,
+		Source: format.Identity{Type: "file", Host: "h", Path: "/p"}, Resumable: true, Images: images,
 		Facts: map[string]string{"who": "test"}}
 	h.Sum(s.Fingerprint[:0])
 	return s
@@ -110,7 +111,7 @@ func streamSpec(series string, im archive.Image) archive.Spec {
 	return s
 }
 
-func (w *world) backup(s archive.Spec) (archive.Name, *archive.Manifest) {
+func (w *world) backup(s archive.Spec) (format.Name, *format.Manifest) {
 	w.t.Helper()
 	wr, err := w.vault.Begin(w.t.Context(), s)
 	if err != nil {
@@ -133,7 +134,7 @@ func (m memTarget) WriteAt(p []byte, off int64) (int, error) { return copy(m[off
 func (m memTarget) Zero(off, n int64) error                  { clear(m[off : off+n]); return nil }
 
 // restoreBoth restores image i at random and in order, and compares.
-func (w *world) restoreBoth(n archive.Name, i int) []byte {
+func (w *world) restoreBoth(n format.Name, i int) []byte {
 	w.t.Helper()
 	b, err := w.vault.Open(w.t.Context(), n)
 	if err != nil {
@@ -262,9 +263,9 @@ func TestStreamBlocks(t *testing.T) {
 	}
 }
 
-func extents(list ...archive.Extent) func(context.Context) iter.Seq2[archive.Extent, error] {
-	return func(context.Context) iter.Seq2[archive.Extent, error] {
-		return func(yield func(archive.Extent, error) bool) {
+func extents(list ...format.Extent) func(context.Context) iter.Seq2[format.Extent, error] {
+	return func(context.Context) iter.Seq2[format.Extent, error] {
+		return func(yield func(format.Extent, error) bool) {
 			for _, e := range list {
 				if !yield(e, nil) {
 					return
@@ -278,7 +279,7 @@ func TestHoles(t *testing.T) {
 	w := newWorld(t)
 	size := 10 * testSegment
 	data := make([]byte, size)
-	list := []archive.Extent{{Offset: 100, Length: 5}, {Offset: 105, Length: 3 * testSegment}, {Offset: int64(9*testSegment + 7), Length: 1000}}
+	list := []format.Extent{{Offset: 100, Length: 5}, {Offset: 105, Length: 3 * testSegment}, {Offset: int64(9*testSegment + 7), Length: 1000}}
 	for i, e := range list {
 		copy(data[e.Offset:], mix(uint64(i), int(e.Length)))
 	}
@@ -291,7 +292,7 @@ func TestHoles(t *testing.T) {
 	if got := w.restoreBoth(n, 0); !bytes.Equal(got, data) {
 		t.Fatal("restored bytes differ")
 	}
-	for name, bad := range map[string][]archive.Extent{
+	for name, bad := range map[string][]format.Extent{
 		"overlap": {{Offset: 0, Length: 10}, {Offset: 9, Length: 1}}, "outside": {{Offset: int64(size), Length: 1}}, "empty": {{Offset: 1}},
 		"negative": {{Offset: -1, Length: 5}}, "huge": {{Offset: 1, Length: 1<<63 - 1}},
 	} {
@@ -342,7 +343,7 @@ func TestDamage(t *testing.T) {
 	sparse := make([]byte, 4*testSegment)
 	copy(sparse[testSegment:], mix(8, testSegment))
 	im := image("disk", sparse)
-	im.Extents = extents(archive.Extent{Offset: testSegment, Length: testSegment})
+	im.Extents = extents(format.Extent{Offset: testSegment, Length: testSegment})
 	n, _ := w.backup(spec("s", image("file", data), im))
 	files := w.files()
 	keys := make([]string, 0, len(files))
@@ -391,7 +392,7 @@ func flip(b []byte, i int) []byte {
 	return b
 }
 
-func (w *world) checkDamage(n archive.Name, key, damage string, images ...[]byte) {
+func (w *world) checkDamage(n format.Name, key, damage string, images ...[]byte) {
 	w.t.Helper()
 	r, err := w.vault.Verify(w.t.Context(), n, archive.VerifyOptions{Sample: 1})
 	gone := strings.HasSuffix(key, "/manifest.json") && damage == "removed"

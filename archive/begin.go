@@ -10,6 +10,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
@@ -20,7 +21,7 @@ type Spec struct {
 	Tier        lifecycle.Tier
 	Series      string    // valid by CheckName
 	Time        time.Time // the scheduled instant, or now
-	Source      Identity
+	Source      format.Identity
 	Fingerprint [32]byte // of the source's state; random where it has none
 	Resumable   bool     // equal fingerprints promise equal bytes
 	Images      []Image  // 1 to MaxImages
@@ -35,7 +36,7 @@ type Image struct {
 	Form    string // "raw", "tar" or "stream"
 	Size    int64  // bytes; ignored for a stream
 	Data    io.ReaderAt
-	Extents func(ctx context.Context) iter.Seq2[Extent, error] // nil: no holes
+	Extents func(ctx context.Context) iter.Seq2[format.Extent, error] // nil: no holes
 	Stream  io.Reader
 	// Compressed: compressing the bytes again would be a waste.
 	Compressed bool
@@ -46,11 +47,11 @@ type Image struct {
 type Writer struct {
 	v       *Vault
 	spec    Spec
-	name    Name
-	capture *Capture
+	name    format.Name
+	capture *format.Capture
 	sealed  []byte // capture.json as it stands in the vault
 	resumed bool
-	done    *Manifest // set if the backup was complete already
+	done    *format.Manifest // set if the backup was complete already
 	images  []imageState
 	budget  *memory.Budget
 	held    int64 // bytes of memory that layouts and segment sets take
@@ -60,15 +61,15 @@ type Writer struct {
 type imageState struct {
 	Image
 	name    string
-	layout  *layout
-	extents *ObjectRef
-	set     *segmentSet
+	layout  *format.Layout
+	extents *format.ObjectRef
+	set     *format.SegmentSet
 	// recycled holds the memory of a stream's chunks that is free.
 	recycled chan []byte
 }
 
 // Name returns the backup's full name.
-func (w *Writer) Name() Name { return w.name }
+func (w *Writer) Name() format.Name { return w.name }
 
 // Resumed reports whether an earlier run had begun this very backup.
 func (w *Writer) Resumed() bool { return w.resumed }
@@ -106,24 +107,24 @@ func (w *Writer) prepare() error {
 	if _, err := lifecycle.ParseTier(string(s.Tier)); err != nil {
 		return err
 	}
-	if err := CheckName(s.Series); err != nil {
+	if err := format.CheckName(s.Series); err != nil {
 		return err
 	}
-	if len(s.Images) < 1 || len(s.Images) > MaxImages {
-		return fmt.Errorf("%w: %d images, 1 to %d are allowed", ErrInvalid, len(s.Images), MaxImages)
+	if len(s.Images) < 1 || len(s.Images) > format.MaxImages {
+		return fmt.Errorf("%w: %d images, 1 to %d are allowed", ErrInvalid, len(s.Images), format.MaxImages)
 	}
 	seen := map[string]bool{}
 	for _, im := range s.Images {
-		name := FitName(im.Title)
+		name := format.FitName(im.Title)
 		for i := 2; seen[name]; i++ {
-			name = FitName(fmt.Sprintf("%.50s-%d", name, i))
+			name = format.FitName(fmt.Sprintf("%.50s-%d", name, i))
 		}
 		seen[name] = true
 		if (im.Data == nil) == (im.Stream == nil) {
 			return fmt.Errorf("%w: image %q has not exactly one of data and stream", ErrInvalid, im.Title)
 		}
-		if im.Data != nil && segments(im.Size, w.v.opts.Segment) > MaxSegments && im.Extents == nil {
-			return fmt.Errorf("%w: image %q of %d bytes is larger than %d segments", ErrInvalid, im.Title, im.Size, MaxSegments)
+		if im.Data != nil && format.Segments(im.Size, w.v.opts.Segment) > format.MaxSegments && im.Extents == nil {
+			return fmt.Errorf("%w: image %q of %d bytes is larger than %d segments", ErrInvalid, im.Title, im.Size, format.MaxSegments)
 		}
 		if im.Stream != nil {
 			im.Size = 0 // counted while it is read
@@ -167,7 +168,7 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 	if !w.spec.Resumable {
 		return false, nil
 	}
-	short := hex.EncodeToString(w.spec.Fingerprint[:])[:idFPDigits]
+	short := hex.EncodeToString(w.spec.Fingerprint[:])[:format.FingerprintDigits]
 	for i := range entries {
 		e := entries[i]
 		if !oldest {
@@ -195,7 +196,7 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 }
 
 // matches reports why the capture is not of this very state of the source.
-func (w *Writer) matches(c *Capture) error {
+func (w *Writer) matches(c *format.Capture) error {
 	if c.Fingerprint != hex.EncodeToString(w.spec.Fingerprint[:]) || c.Source != w.spec.Source || !c.Resumable {
 		return errors.New("it is of another state of the source")
 	}
@@ -221,8 +222,8 @@ const maxIDTries = 100
 // already, since that would bring a dead backup's data back to life.
 func (w *Writer) create(ctx context.Context) error {
 	fp := hex.EncodeToString(w.spec.Fingerprint[:])
-	w.name = Name{Tier: w.spec.Tier, Series: w.spec.Series, ID: ID{
-		Time: w.spec.Time.UTC().Truncate(time.Second), Kind: KindFull, Fingerprint: fp[:idFPDigits]}}
+	w.name = format.Name{Tier: w.spec.Tier, Series: w.spec.Series, ID: format.ID{
+		Time: w.spec.Time.UTC().Truncate(time.Second), Kind: format.KindFull, Fingerprint: fp[:format.FingerprintDigits]}}
 	for range maxIDTries {
 		free, err := w.noData(ctx)
 		if err != nil {
@@ -256,25 +257,25 @@ func (w *Writer) noData(ctx context.Context) (bool, error) {
 
 // putCapture writes capture.json. made is false if there is one already.
 func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err error) {
-	c := &Capture{Format: FormatVersion, ID: w.name.ID.String(), Series: w.name.Series, Kind: w.name.ID.Kind,
+	c := &format.Capture{Format: format.FormatVersion, ID: w.name.ID.String(), Series: w.name.Series, Kind: w.name.ID.Kind,
 		Time: w.name.ID.Time, Program: w.v.opts.Program, Fingerprint: fp, Source: w.spec.Source, Resumable: w.spec.Resumable,
 		Compression: "zstd", Segment: w.v.opts.Segment, Chunk: w.v.opts.Chunk, Facts: w.spec.Facts}
 	for _, im := range w.images {
-		ci := CaptureImage{Name: im.name, Title: im.Title, Form: im.Form, Extents: im.Extents != nil}
+		ci := format.CaptureImage{Name: im.name, Title: im.Title, Form: im.Form, Extents: im.Extents != nil}
 		if im.Data != nil {
 			ci.Size = &im.Size
 		}
 		c.Images = append(c.Images, ci)
 	}
-	sealed, err := seal(c)
+	sealed, err := format.Seal(c)
 	if err != nil {
 		return false, &Error{Op: "begin", Name: w.name.String(), Err: err}
 	}
-	key := w.v.catalogKey(w.name, captureFile)
+	key := w.v.catalogKey(w.name, format.CaptureFile)
 	made, err = w.v.putBytes(ctx, key, sealed)
 	if err == nil && !made {
 		// The answer to an earlier try may have been lost.
-		there, err := w.v.getBytes(ctx, key, maxDocument)
+		there, err := w.v.getBytes(ctx, key, format.MaxDocument)
 		made = err == nil && bytes.Equal(there, sealed)
 	}
 	if made {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
 )
@@ -16,7 +17,7 @@ import (
 //
 // If another process committed the same backup first, its manifest is
 // compared with ours and returned.
-func (w *Writer) Commit(ctx context.Context) (*Manifest, error) {
+func (w *Writer) Commit(ctx context.Context) (*format.Manifest, error) {
 	if w.done != nil {
 		return w.done, nil
 	}
@@ -25,7 +26,7 @@ func (w *Writer) Commit(ctx context.Context) (*Manifest, error) {
 		im := &w.images[i]
 		part := committed{extents: im.extents, set: im.set, size: im.Size, data: im.Size}
 		if im.layout != nil {
-			part.data = im.layout.data
+			part.data = im.layout.Data
 		}
 		c.images = append(c.images, part)
 	}
@@ -36,8 +37,8 @@ func (w *Writer) Commit(ctx context.Context) (*Manifest, error) {
 type committer struct {
 	v       *Vault
 	budget  *memory.Budget
-	name    Name
-	capture *Capture
+	name    format.Name
+	capture *format.Capture
 	sealed  []byte
 	checked bool
 	images  []committed // as in the capture
@@ -45,14 +46,14 @@ type committer struct {
 
 type committed struct {
 	size, data int64
-	extents    *ObjectRef
-	set        *segmentSet
+	extents    *format.ObjectRef
+	set        *format.SegmentSet
 }
 
-func (c *committer) commit(ctx context.Context) (*Manifest, error) {
-	m := &Manifest{Format: FormatVersion, ID: c.capture.ID, Series: c.capture.Series, Kind: c.capture.Kind,
+func (c *committer) commit(ctx context.Context) (*format.Manifest, error) {
+	m := &format.Manifest{Format: format.FormatVersion, ID: c.capture.ID, Series: c.capture.Series, Kind: c.capture.Kind,
 		Time: c.capture.Time, Program: c.v.opts.Program, Source: c.capture.Source, Checked: c.checked,
-		Segment: c.capture.Segment, Chunk: c.capture.Chunk, Facts: c.capture.Facts, Capture: refOf(c.sealed)}
+		Segment: c.capture.Segment, Chunk: c.capture.Chunk, Facts: c.capture.Facts, Capture: format.RefOf(c.sealed)}
 	for i := range c.images {
 		im, err := c.putTable(ctx, i)
 		if err != nil {
@@ -73,54 +74,54 @@ func (c *committer) commit(ctx context.Context) (*Manifest, error) {
 	return c.putManifest(ctx, m)
 }
 
-func (c *committer) putTable(ctx context.Context, i int) (ManifestImage, error) {
+func (c *committer) putTable(ctx context.Context, i int) (format.ManifestImage, error) {
 	ci, im := c.capture.Images[i], c.images[i]
-	shape := tableShape{data: im.data, segment: c.capture.Segment, chunk: c.capture.Chunk}
+	shape := format.TableShape{Data: im.data, Segment: c.capture.Segment, Chunk: c.capture.Chunk}
 	buf := c.budget.NewBuffer()
 	defer buf.Free()
-	if err := encodeTable(im.set, shape, buf); err != nil {
-		return ManifestImage{}, fmt.Errorf("write table of %s: %w", ci.Name, err)
+	if err := format.EncodeTable(im.set, shape, buf); err != nil {
+		return format.ManifestImage{}, fmt.Errorf("write table of %s: %w", ci.Name, err)
 	}
 	buf.Seal()
 	sum := fmt.Sprintf("%x", buf.SHA256())
-	err := c.v.bucket.Put(ctx, c.v.catalogKey(c.name, tableFile(ci.Name, sum)), buf)
+	err := c.v.bucket.Put(ctx, c.v.catalogKey(c.name, format.TableFile(ci.Name, sum)), buf)
 	if err != nil && !errors.Is(err, providers.ErrExists) {
-		return ManifestImage{}, err
+		return format.ManifestImage{}, err
 	}
-	return ManifestImage{Name: ci.Name, Title: ci.Title, Form: ci.Form, Size: im.size, Data: im.data,
-		StoredBytes: im.set.bytes, Segments: segments(im.data, shape.segment),
-		Table: ObjectRef{SHA256: sum, Bytes: buf.Size()}, Extents: im.extents}, nil
+	return format.ManifestImage{Name: ci.Name, Title: ci.Title, Form: ci.Form, Size: im.size, Data: im.data,
+		StoredBytes: im.set.Bytes, Segments: format.Segments(im.data, shape.Segment),
+		Table: format.ObjectRef{SHA256: sum, Bytes: buf.Size()}, Extents: im.extents}, nil
 }
 
 // putRestore writes RESTORE.md. What another version of this program wrote
 // there before is left, and pinned, as it is.
-func (c *committer) putRestore(ctx context.Context) (ObjectRef, error) {
-	text, err := restoreText(c.capture)
+func (c *committer) putRestore(ctx context.Context) (format.ObjectRef, error) {
+	text, err := format.RestoreText(c.capture)
 	if err != nil {
-		return ObjectRef{}, err
+		return format.ObjectRef{}, err
 	}
-	key := c.v.catalogKey(c.name, restoreFile)
+	key := c.v.catalogKey(c.name, format.RestoreFile)
 	created, err := c.v.putBytes(ctx, key, text)
 	if err != nil {
-		return ObjectRef{}, err
+		return format.ObjectRef{}, err
 	}
 	if !created {
-		there, err := c.v.getBytes(ctx, key, maxRestoreBytes)
+		there, err := c.v.getBytes(ctx, key, format.MaxRestore)
 		if err != nil {
-			return ObjectRef{}, err
+			return format.ObjectRef{}, err
 		}
 		if !bytes.Equal(there, text) {
 			c.v.opts.Log.Warn("another RESTORE.md was there before", "key", key)
 			text = there
 		}
 	}
-	return refOf(text), nil
+	return format.RefOf(text), nil
 }
 
 // checkCapture makes sure that the backup has not expired meanwhile: a late
 // manifest must not bring it back.
 func (c *committer) checkCapture(ctx context.Context) error {
-	b, err := c.v.getBytes(ctx, c.v.catalogKey(c.name, captureFile), maxDocument)
+	b, err := c.v.getBytes(ctx, c.v.catalogKey(c.name, format.CaptureFile), format.MaxDocument)
 	if errors.Is(err, providers.ErrNotFound) || err == nil && !bytes.Equal(b, c.sealed) {
 		return &Error{Op: "commit", Name: c.name.String(),
 			Err:  fmt.Errorf("%w: its capture.json was removed or replaced while it was written", ErrRefused),
@@ -129,15 +130,15 @@ func (c *committer) checkCapture(ctx context.Context) error {
 	return err
 }
 
-func (c *committer) putManifest(ctx context.Context, m *Manifest) (*Manifest, error) {
-	if err := m.check(c.name); err != nil {
+func (c *committer) putManifest(ctx context.Context, m *format.Manifest) (*format.Manifest, error) {
+	if err := m.Check(c.name); err != nil {
 		return nil, &Error{Op: "commit", Name: c.name.String(), Err: fmt.Errorf("%w: %w", ErrChanged, err)}
 	}
-	b, err := seal(m)
+	b, err := format.Seal(m)
 	if err != nil {
 		return nil, &Error{Op: "commit", Name: c.name.String(), Err: err}
 	}
-	created, err := c.v.putBytes(ctx, c.v.catalogKey(c.name, manifestFile), b)
+	created, err := c.v.putBytes(ctx, c.v.catalogKey(c.name, format.ManifestFile), b)
 	if err != nil || created {
 		return m, err
 	}
@@ -145,23 +146,8 @@ func (c *committer) putManifest(ctx context.Context, m *Manifest) (*Manifest, er
 	if err != nil {
 		return nil, err
 	}
-	if !m.agrees(there) {
-		return nil, damaged("commit", c.v.catalogKey(c.name, manifestFile), errors.New("a manifest of other content was there before"))
+	if !m.Agrees(there) {
+		return nil, damaged("commit", c.v.catalogKey(c.name, format.ManifestFile), errors.New("a manifest of other content was there before"))
 	}
 	return there, nil
-}
-
-// agrees reports whether two manifests are of the same capture and the same
-// bytes. Their tables may name different objects of the same content.
-func (m *Manifest) agrees(o *Manifest) bool {
-	if m.Capture != o.Capture || m.RawBytes != o.RawBytes || len(m.Images) != len(o.Images) {
-		return false
-	}
-	for i := range m.Images {
-		a, b := m.Images[i], o.Images[i]
-		if a.Name != b.Name || a.Size != b.Size || a.Data != b.Data {
-			return false
-		}
-	}
-	return true
 }

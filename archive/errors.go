@@ -3,6 +3,8 @@ package archive
 import (
 	"errors"
 	"fmt"
+
+	"github.com/snapferry/snapferry/archive/format"
 )
 
 // The causes a caller maps to an exit code.
@@ -17,7 +19,7 @@ var (
 	// ErrRefused: going on could lose or mix up data.
 	ErrRefused = errors.New("refused for safety")
 	// ErrInvalid: an argument outside the limits or the grammar.
-	ErrInvalid = errors.New("invalid")
+	ErrInvalid = format.ErrInvalid
 	// ErrChanged: the source did not deliver what it had announced.
 	ErrChanged = errors.New("source does not match its capture")
 )

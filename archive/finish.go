@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
 )
@@ -15,7 +16,7 @@ import (
 // without its table (nobody else knows where it ended), and, unless unchecked
 // is set, for any image without its table: the writer stores that only once
 // the source was found unchanged, and nobody can look that up later.
-func (v *Vault) Finish(ctx context.Context, n Name, unchecked bool) (*Manifest, error) {
+func (v *Vault) Finish(ctx context.Context, n format.Name, unchecked bool) (*format.Manifest, error) {
 	m, err := v.readManifest(ctx, n)
 	if err == nil || !errors.Is(err, providers.ErrNotFound) {
 		return m, err
@@ -50,15 +51,15 @@ func (v *Vault) Finish(ctx context.Context, n Name, unchecked bool) (*Manifest, 
 }
 
 // listTables returns the hashes of the tables of n, by image.
-func (v *Vault) listTables(ctx context.Context, n Name) (map[string][]string, error) {
+func (v *Vault) listTables(ctx context.Context, n format.Name) (map[string][]string, error) {
 	prefix := v.catalogKey(n, "")
 	tables := map[string][]string{}
 	for o, err := range v.bucket.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		stem, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), tableSuffix)
-		if image, sum, cut := cutLast(stem, "."); ok && cut && isHex(sum, 64) && o.Size <= maxTableBytes {
+		stem, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), format.TableSuffix)
+		if image, sum, cut := cutLast(stem, "."); ok && cut && format.IsHex(sum, 64) && o.Size <= format.MaxTable {
 			tables[image] = append(tables[image], sum)
 		}
 	}
@@ -75,8 +76,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // recover finds out what is there of an image: by one of its tables if all
 // segments that it names exist, else by the listing alone.
-func (c *committer) recover(ctx context.Context, ci *CaptureImage, tables []string) (part committed, fromTable bool, err error) {
-	shape := tableShape{data: -1, segment: c.capture.Segment, chunk: c.capture.Chunk}
+func (c *committer) recover(ctx context.Context, ci *format.CaptureImage, tables []string) (part committed, fromTable bool, err error) {
+	shape := format.TableShape{Data: -1, Segment: c.capture.Segment, Chunk: c.capture.Chunk}
 	if ci.Size != nil {
 		part.size, part.data = *ci.Size, *ci.Size
 		if ci.Extents {
@@ -87,9 +88,9 @@ func (c *committer) recover(ctx context.Context, ci *CaptureImage, tables []stri
 			if err != nil {
 				return part, false, err
 			}
-			part.extents, part.data = &ref, l.data
+			part.extents, part.data = &ref, l.Data
 		}
-		shape.data = part.data
+		shape.Data = part.data
 	}
 	for _, sum := range tables {
 		set, data, err := c.readTable(ctx, ci.Name, sum, shape)
@@ -112,37 +113,37 @@ func (c *committer) recover(ctx context.Context, ci *CaptureImage, tables []stri
 	if err != nil {
 		return part, false, err
 	}
-	want := segments(shape.data, shape.segment)
-	if listed.present < want {
-		return part, false, c.refuse(ci, fmt.Sprintf("%d of %d segments are missing", want-listed.present, want))
+	want := format.Segments(shape.Data, shape.Segment)
+	if listed.Present < want {
+		return part, false, c.refuse(ci, fmt.Sprintf("%d of %d segments are missing", want-listed.Present, want))
 	}
 	part.set = listed
 	return part, false, nil
 }
 
-func (c *committer) refuse(ci *CaptureImage, why string) error {
+func (c *committer) refuse(ci *format.CaptureImage, why string) error {
 	return &Error{Op: "finish", Name: c.name.String(), Err: fmt.Errorf("%w: image %s: %s", ErrRefused, ci.Name, why),
 		Hint: "Run the same backup again; what is durable of a file, folder or snapshot is not sent twice."}
 }
 
 // readTable reads a table into a set, with the raw bytes that it names. A
 // table that names segments which are not there is ErrDamaged.
-func (c *committer) readTable(ctx context.Context, image, sum string, shape tableShape) (*segmentSet, int64, error) {
-	key := c.v.catalogKey(c.name, tableFile(image, sum))
+func (c *committer) readTable(ctx context.Context, image, sum string, shape format.TableShape) (*format.SegmentSet, int64, error) {
+	key := c.v.catalogKey(c.name, format.TableFile(image, sum))
 	buf, err := c.v.fetchTable(ctx, c.budget, key, sum, -1)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer buf.Free()
-	set, data := &segmentSet{}, int64(0)
-	rows := func(yield func(row, error) bool) {
-		for r, err := range decodeTable(buf.Open(), shape) {
+	set, data := &format.SegmentSet{}, int64(0)
+	rows := func(yield func(format.Row, error) bool) {
+		for r, err := range format.DecodeTable(buf.Open(), shape) {
 			if err != nil {
 				yield(r, damaged("read", key, err))
 				return
 			}
-			set.put(r.index, r.sum, r.stored)
-			data += r.raw
+			set.Put(r.Index, r.Sum, r.Stored)
+			data += r.Raw
 			if !yield(r, nil) {
 				return
 			}
@@ -162,7 +163,7 @@ func (v *Vault) fetchTable(ctx context.Context, budget *memory.Budget, key, sum 
 			if err != nil {
 				return nil, err
 			}
-			if o.Key == key && o.Size <= maxTableBytes {
+			if o.Key == key && o.Size <= format.MaxTable {
 				size = o.Size
 			}
 		}

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 )
 
 // Entry is what one listing tells of a backup.
 type Entry struct {
-	Name    Name
+	Name    format.Name
 	Created time.Time // of capture.json, by the store's clock; zero if it is gone
 	// Complete: capture.json and manifest.json both exist.
 	Complete bool
@@ -59,7 +60,7 @@ func (v *Vault) listTier(ctx context.Context, tier lifecycle.Tier, series string
 			ignored++
 			continue
 		}
-		n, err := parseName(string(tier), parts[0], parts[1])
+		n, err := format.ParseName(string(tier), parts[0], parts[1])
 		if err != nil {
 			ignored++
 			continue
@@ -71,9 +72,9 @@ func (v *Vault) listTier(ctx context.Context, tier lifecycle.Tier, series string
 		e := &entries[len(entries)-1]
 		e.Objects++
 		switch parts[2] {
-		case captureFile:
+		case format.CaptureFile:
 			e.Begun, e.Created = true, o.Created
-		case manifestFile:
+		case format.ManifestFile:
 			e.Complete = true // until it turns out that capture.json is gone
 		}
 	}
@@ -103,7 +104,7 @@ func (v *Vault) Find(ctx context.Context, ref string, incomplete bool) (Entry, e
 	series := ""
 	if len(parts) > 1 {
 		series = parts[len(parts)-2]
-		if err := CheckName(series); err != nil {
+		if err := format.CheckName(series); err != nil {
 			return Entry{}, &Error{Op: "find", Name: ref, Err: err, Hint: "SERIES is written as `snapferry list` shows it."}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
@@ -14,8 +15,8 @@ import (
 
 // Backup is a complete backup, opened for reading.
 type Backup struct {
-	Name     Name
-	Manifest *Manifest
+	Name     format.Name
+	Manifest *format.Manifest
 
 	v *Vault
 }
@@ -23,7 +24,7 @@ type Backup struct {
 // Open reads the manifest and the capture of n and checks that they belong
 // together. Missing or wrong ones are ErrDamaged; if neither is there, it is
 // ErrNotFound.
-func (v *Vault) Open(ctx context.Context, n Name) (*Backup, error) {
+func (v *Vault) Open(ctx context.Context, n format.Name) (*Backup, error) {
 	m, err := v.readManifest(ctx, n)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, &Error{Op: "open", Name: n.String(), Err: ErrNotFound,
@@ -33,7 +34,7 @@ func (v *Vault) Open(ctx context.Context, n Name) (*Backup, error) {
 		return nil, err
 	}
 	b := &Backup{Name: n, Manifest: m, v: v}
-	key := v.catalogKey(n, captureFile)
+	key := v.catalogKey(n, format.CaptureFile)
 	_, sealed, err := v.readCapture(ctx, n)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, damaged("open", key, errors.New("it is missing"))
@@ -41,7 +42,7 @@ func (v *Vault) Open(ctx context.Context, n Name) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	if refOf(sealed) != m.Capture {
+	if format.RefOf(sealed) != m.Capture {
 		return nil, damaged("open", key, errors.New("it is not the object the manifest names"))
 	}
 	return b, nil
@@ -58,18 +59,18 @@ func (b *Backup) Image(name string) (int, bool) {
 }
 
 // layout returns where the data of image i lies.
-func (b *Backup) layout(ctx context.Context, i int) (*layout, error) {
+func (b *Backup) layout(ctx context.Context, i int) (*format.Layout, error) {
 	im := b.Manifest.Images[i]
 	if im.Extents == nil {
-		return wholeLayout(im.Size), nil
+		return format.WholeLayout(im.Size), nil
 	}
-	key := b.v.catalogKey(b.Name, im.Name+extentsSuffix)
+	key := b.v.catalogKey(b.Name, im.Name+format.ExtentsSuffix)
 	l, _, err := b.v.readExtents(ctx, b.Name, im.Name, im.Size, im.Extents)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, damaged("open", key, errors.New("it is missing"))
 	}
-	if err == nil && l.data != im.Data {
-		err = damaged("open", key, fmt.Errorf("it holds %d bytes of data, the manifest says %d", l.data, im.Data))
+	if err == nil && l.Data != im.Data {
+		err = damaged("open", key, fmt.Errorf("it holds %d bytes of data, the manifest says %d", l.Data, im.Data))
 	}
 	return l, err
 }
@@ -106,29 +107,29 @@ func (v *Vault) fetch(ctx context.Context, budget *memory.Budget, key string, si
 
 // pulled is a segment that was read and found right.
 type pulled struct {
-	row    row
+	row    format.Row
 	buf    *memory.Buffer
 	frames []frame.Entry
 }
 
 // pull reads the segment that a row of the table names.
-func (v *Vault) pull(ctx context.Context, budget *memory.Budget, prefix string, r row, chunk int64) (*pulled, error) {
-	key := prefix + formatSegment(r.index, r.sum)
-	buf, err := v.fetch(ctx, budget, key, r.stored, hex.EncodeToString(r.sum[:]))
+func (v *Vault) pull(ctx context.Context, budget *memory.Budget, prefix string, r format.Row, chunk int64) (*pulled, error) {
+	key := prefix + format.SegmentFile(r.Index, r.Sum)
+	buf, err := v.fetch(ctx, budget, key, r.Stored, hex.EncodeToString(r.Sum[:]))
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, damaged("read", key, errors.New("it is missing"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	table := min(int64(frame.MaxSeekTable(int((r.raw+chunk-1)/chunk))), buf.Size())
+	table := min(int64(frame.MaxSeekTable(int((r.Raw+chunk-1)/chunk))), buf.Size())
 	tail := buf.Slice(buf.Size()-table, int(table), make([]byte, 0, table))
-	frames, err := frame.ParseSeekTable(tail, frame.Layout{Stored: r.stored, Raw: r.raw, Chunk: chunk})
+	frames, err := frame.ParseSeekTable(tail, frame.Layout{Stored: r.Stored, Raw: r.Raw, Chunk: chunk})
 	if err != nil {
 		buf.Free()
 		return nil, damaged("read", key, err)
 	}
-	v.opts.Progress.Stored.Add(r.stored)
+	v.opts.Progress.Stored.Add(r.Stored)
 	v.opts.Progress.Objects.Add(1)
 	return &pulled{row: r, buf: buf, frames: frames}, nil
 }

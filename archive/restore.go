@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 )
@@ -23,10 +24,10 @@ type RandomTarget interface {
 // puller brings the segments of an image back.
 type puller struct {
 	b       *Backup
-	im      *ManifestImage
+	im      *format.ManifestImage
 	budget  *memory.Budget
-	layout  *layout
-	shape   tableShape
+	layout  *format.Layout
+	shape   format.TableShape
 	prefix  string
 	table   *memory.Buffer
 	workers int
@@ -40,13 +41,13 @@ type puller struct {
 func (b *Backup) newPuller(ctx context.Context, i int) (*puller, error) {
 	im := &b.Manifest.Images[i]
 	p := &puller{b: b, im: im, budget: b.v.newBudget(), prefix: b.v.dataKey(b.Name, im.Name),
-		shape:  tableShape{data: im.Data, segment: b.Manifest.Segment, chunk: b.Manifest.Chunk},
+		shape:  format.TableShape{Data: im.Data, Segment: b.Manifest.Segment, Chunk: b.Manifest.Chunk},
 		excuse: func(err error) error { return err }}
 	var err error
 	if p.layout, err = b.layout(ctx, i); err != nil {
 		return nil, err
 	}
-	key := b.v.catalogKey(b.Name, tableFile(im.Name, im.Table.SHA256))
+	key := b.v.catalogKey(b.Name, format.TableFile(im.Name, im.Table.SHA256))
 	if p.table, err = b.v.fetchTable(ctx, p.budget, key, im.Table.SHA256, im.Table.Bytes); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (b *Backup) newPuller(ctx context.Context, i int) (*puller, error) {
 // workerBytes is what one worker holds: a chunk, and a frame that lies
 // across pages.
 func (p *puller) workerBytes() int64 {
-	return p.shape.chunk + int64(frame.MaxEncoded(int(p.shape.chunk))) + decoderMemory
+	return p.shape.Chunk + int64(frame.MaxEncoded(int(p.shape.Chunk))) + decoderMemory
 }
 
 const decoderMemory = 1 << 20
@@ -64,19 +65,19 @@ const decoderMemory = 1 << 20
 // reserve takes the memory of layout, table and workers, so that at least
 // one of the largest segments still fits beside them.
 func (p *puller) reserve(ctx context.Context) error {
-	held := int64(len(p.layout.ranges))*mappedBytes + p.table.Memory()
-	largest := memory.RoundUp(maxStored(p.shape.segment, p.shape.chunk))
+	held := p.layout.Memory() + p.table.Memory()
+	largest := memory.RoundUp(format.MaxStored(p.shape.Segment, p.shape.Chunk))
 	spare := p.budget.Size() - held - 2*largest
 	p.workers = max(1, min(p.b.v.opts.Workers, int(spare/p.workerBytes())))
 	return p.budget.Acquire(ctx, min(held+int64(p.workers)*p.workerBytes(), p.budget.Size()-largest))
 }
 
 // rows yields the rows of the table; an error names the table.
-func (p *puller) rows() iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
-		for r, err := range decodeTable(p.table.Open(), p.shape) {
+func (p *puller) rows() iter.Seq2[format.Row, error] {
+	return func(yield func(format.Row, error) bool) {
+		for r, err := range format.DecodeTable(p.table.Open(), p.shape) {
 			if err != nil {
-				err = damaged("read", p.b.v.catalogKey(p.b.Name, tableFile(p.im.Name, p.im.Table.SHA256)), err)
+				err = damaged("read", p.b.v.catalogKey(p.b.Name, format.TableFile(p.im.Name, p.im.Table.SHA256)), err)
 			}
 			if !yield(r, err) {
 				return
@@ -87,12 +88,12 @@ func (p *puller) rows() iter.Seq2[row, error] {
 
 // wanted is a segment to be read, or on its way.
 type wanted struct {
-	row   row
+	row   format.Row
 	ready chan *pulled // gets one, or is closed with the run
 }
 
 // feed queues the rows that pick wants, each once there is memory for it.
-func (p *puller) feed(ctx context.Context, pick func(row) bool, queues ...chan<- *wanted) error {
+func (p *puller) feed(ctx context.Context, pick func(format.Row) bool, queues ...chan<- *wanted) error {
 	for r, err := range p.rows() {
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (p *puller) feed(ctx context.Context, pick func(row) bool, queues ...chan<-
 		if !pick(r) {
 			continue
 		}
-		if err := p.budget.Acquire(ctx, memory.RoundUp(r.stored)); err != nil {
+		if err := p.budget.Acquire(ctx, memory.RoundUp(r.Stored)); err != nil {
 			return err
 		}
 		w := &wanted{row: r, ready: make(chan *pulled, 1)}
@@ -118,7 +119,7 @@ func (p *puller) feed(ctx context.Context, pick func(row) bool, queues ...chan<-
 // free gives back the memory of a segment.
 func (p *puller) free(s *pulled) {
 	s.buf.Free()
-	p.budget.Release(memory.RoundUp(s.row.stored))
+	p.budget.Release(memory.RoundUp(s.row.Stored))
 }
 
 // frameJob is one frame to be decoded by a worker.
@@ -140,7 +141,7 @@ func (p *puller) frameJobs(s *pulled) iter.Seq[frameJob] {
 	return func(yield func(frameJob) bool) {
 		pending := &atomic.Int32{}
 		pending.Store(int32(len(s.frames)))
-		off, data := int64(0), s.row.index*p.shape.segment
+		off, data := int64(0), s.row.Index*p.shape.Segment
 		for _, f := range s.frames {
 			if !yield(frameJob{seg: s, off: off, stored: int(f.Stored), data: data, raw: int(f.Raw), pending: pending}) {
 				return
@@ -158,7 +159,7 @@ func (p *puller) decode(ctx context.Context, jobs <-chan frameJob, use func(fram
 		return err
 	}
 	defer dec.Close()
-	scratch := make([]byte, 0, frame.MaxEncoded(int(p.shape.chunk)))
+	scratch := make([]byte, 0, frame.MaxEncoded(int(p.shape.Chunk)))
 	var own []byte
 	for job := range jobs {
 		if err := ctx.Err(); err != nil {
@@ -167,7 +168,7 @@ func (p *puller) decode(ctx context.Context, jobs <-chan frameJob, use func(fram
 		raw := job.buf
 		if raw == nil {
 			if own == nil {
-				own = make([]byte, p.shape.chunk)
+				own = make([]byte, p.shape.Chunk)
 			}
 			raw = own[:job.raw]
 		}
@@ -177,7 +178,7 @@ func (p *puller) decode(ctx context.Context, jobs <-chan frameJob, use func(fram
 			p.free(job.seg)
 		}
 		if err != nil {
-			if err := p.excuse(damaged("read", p.prefix+formatSegment(r.index, r.sum), err)); err != nil {
+			if err := p.excuse(damaged("read", p.prefix+format.SegmentFile(r.Index, r.Sum), err)); err != nil {
 				return err
 			}
 			continue
@@ -197,15 +198,15 @@ func (b *Backup) RestoreAt(ctx context.Context, i int, t RandomTarget) error {
 	if err != nil {
 		return err
 	}
-	b.v.opts.Progress.Total.Add(p.layout.data)
-	for hole := range p.layout.holes() {
+	b.v.opts.Progress.Total.Add(p.layout.Data)
+	for hole := range p.layout.Holes() {
 		if err := t.Zero(hole.Offset, hole.Length); err != nil {
 			return err
 		}
 	}
-	all := func(row) bool { return true }
+	all := func(format.Row) bool { return true }
 	return p.scatter(ctx, all, func(job frameJob, raw []byte, zero bool) error {
-		for at, piece := range p.layout.pieces(job.data, int64(job.raw)) {
+		for at, piece := range p.layout.Pieces(job.data, int64(job.raw)) {
 			var err error
 			if zero {
 				err = t.Zero(piece.Offset, piece.Length)
@@ -222,7 +223,7 @@ func (b *Backup) RestoreAt(ctx context.Context, i int, t RandomTarget) error {
 
 // scatter pulls the picked segments and calls use with each frame, in no
 // order.
-func (p *puller) scatter(ctx context.Context, pick func(row) bool, use func(frameJob, []byte, bool) error) error {
+func (p *puller) scatter(ctx context.Context, pick func(format.Row) bool, use func(frameJob, []byte, bool) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan *wanted)
 	jobs := make(chan frameJob)
@@ -243,7 +244,7 @@ func (p *puller) scatter(ctx context.Context, pick func(row) bool, use func(fram
 				if err := p.excuse(err); err != nil {
 					return err
 				}
-				p.budget.Release(memory.RoundUp(w.row.stored))
+				p.budget.Release(memory.RoundUp(w.row.Stored))
 			}
 			return nil
 		})
@@ -261,8 +262,8 @@ func (p *puller) scatter(ctx context.Context, pick func(row) bool, use func(fram
 
 // pullFrames reads one segment and hands out its frames. After an error that
 // is not ctx's, the memory of the segment is still the caller's.
-func (p *puller) pullFrames(ctx context.Context, r row, jobs chan<- frameJob) error {
-	s, err := p.b.v.pull(ctx, p.budget, p.prefix, r, p.shape.chunk)
+func (p *puller) pullFrames(ctx context.Context, r format.Row, jobs chan<- frameJob) error {
+	s, err := p.b.v.pull(ctx, p.budget, p.prefix, r, p.shape.Chunk)
 	if err != nil {
 		return err
 	}

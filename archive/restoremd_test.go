@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/internal/testenv"
 )
 
 // restoreByHand runs the commands of RESTORE.md as they stand and returns
 // the folder with the result.
-func (w *world) restoreByHand(n archive.Name) (string, error) {
+func (w *world) restoreByHand(n format.Name) (string, error) {
 	w.t.Helper()
 	testenv.Tool(w.t, "zstd")
 	dir := filepath.Join(w.dir, "some/prefix", string(n.Tier), "catalog", n.Series, n.ID.String())
@@ -42,7 +43,7 @@ func TestRestoreByHand(t *testing.T) {
 	copy(sparse[testSegment+3:], mix(1, 2*testSegment))
 	copy(sparse[5*testSegment:], mix(2, 77))
 	disk := image("disk", sparse)
-	disk.Extents = extents(archive.Extent{Offset: testSegment + 3, Length: 2 * testSegment}, archive.Extent{Offset: 5 * testSegment, Length: 77})
+	disk.Extents = extents(format.Extent{Offset: testSegment + 3, Length: 2 * testSegment}, format.Extent{Offset: 5 * testSegment, Length: 77})
 	hollow := image("hollow", make([]byte, 1000))
 	hollow.Extents = extents()
 	data := mix(3, 9*testSegment+1)

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/snapferry/snapferry/archive/format"
 )
 
 // queued bounds how many segments may be on their way at once in a restore in
@@ -18,7 +20,7 @@ func (b *Backup) RestoreStream(ctx context.Context, i int, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	b.v.opts.Progress.Total.Add(p.layout.data)
+	b.v.opts.Progress.Total.Add(p.layout.Data)
 	g, ctx := errgroup.WithContext(ctx)
 	// Every wanted segment goes into both queues: from fetch the pullers take
 	// it in any order, in order the sequencer waits for each.
@@ -26,12 +28,12 @@ func (b *Backup) RestoreStream(ctx context.Context, i int, out io.Writer) error 
 	g.Go(func() error {
 		defer close(fetch)
 		defer close(order)
-		return p.feed(ctx, func(row) bool { return true }, order, fetch)
+		return p.feed(ctx, func(format.Row) bool { return true }, order, fetch)
 	})
 	for range b.v.opts.Transfers {
 		g.Go(func() error {
 			for w := range fetch {
-				s, err := b.v.pull(ctx, p.budget, p.prefix, w.row, p.shape.chunk)
+				s, err := b.v.pull(ctx, p.budget, p.prefix, w.row, p.shape.Chunk)
 				if err != nil {
 					return err
 				}
@@ -64,7 +66,7 @@ func (b *Backup) RestoreStream(ctx context.Context, i int, out io.Writer) error 
 func (p *puller) chunkBuffers() chan []byte {
 	buffers := make(chan []byte, p.workers)
 	for range p.workers {
-		buffers <- make([]byte, p.shape.chunk)
+		buffers <- make([]byte, p.shape.Chunk)
 	}
 	return buffers
 }
@@ -113,7 +115,7 @@ func (p *puller) join(ctx context.Context, chunks <-chan frameJob, buffers chan<
 		if zero {
 			clear(job.buf)
 		}
-		for at, piece := range p.layout.pieces(job.data, int64(job.raw)) {
+		for at, piece := range p.layout.Pieces(job.data, int64(job.raw)) {
 			if err := z.write(piece.Offset - end); err != nil {
 				return err
 			}
@@ -125,10 +127,10 @@ func (p *puller) join(ctx context.Context, chunks <-chan frameJob, buffers chan<
 		data += int64(job.raw)
 		buffers <- job.buf[:cap(job.buf)] // has room for every buffer there is
 	}
-	if data < p.layout.data {
+	if data < p.layout.Data {
 		return nil // whoever closed chunks too early returns the error
 	}
-	return z.write(p.layout.size - end)
+	return z.write(p.layout.Size - end)
 }
 
 // zeroWriter writes zeros.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
 )
@@ -92,7 +93,7 @@ func (w *world) complete() []archive.Entry {
 func TestEndAtEveryStep(t *testing.T) {
 	data := mix(3, 6*testSegment)
 	sparse := image("disk", data)
-	sparse.Extents = extents(archive.Extent{Offset: 0, Length: int64(len(data))})
+	sparse.Extents = extents(format.Extent{Offset: 0, Length: int64(len(data))})
 	s := spec("s", image("file", data), sparse)
 	for limit := 0; ; limit++ {
 		w := newWorld(t)
@@ -214,7 +215,7 @@ func TestChangedSourceIsNotResumed(t *testing.T) {
 func TestOtherSourceIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.backup(spec("s", image("file", mix(1, 10))))
-	for _, other := range []archive.Identity{
+	for _, other := range []format.Identity{
 		{Type: "file", Host: "h2", Path: "/p"}, {Type: "file", Host: "h", Path: "/copy"}, {Type: "neo4j", Host: "h", Path: "/p"},
 	} {
 		s := spec("s", image("file", mix(1, 10)))
@@ -397,7 +398,7 @@ func TestFinish(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	w := newWorld(t)
-	var names []archive.Name
+	var names []format.Name
 	for i, series := range []string{"a", "b", "a"} {
 		s := spec(series, image("file", mix(uint64(i), 100)))
 		s.Source.Path = series
@@ -405,7 +406,7 @@ func TestFind(t *testing.T) {
 		n, _ := w.backup(s)
 		names = append(names, n)
 	}
-	for ref, want := range map[string]archive.Name{
+	for ref, want := range map[string]format.Name{
 		"latest": names[2], "a/latest": names[2], "b/latest": names[1], "daily/b/latest": names[1], names[0].ID.String(): names[0],
 		names[1].String(): names[1], "20261122T03": names[0], "a/20261122T05": names[2],
 	} {

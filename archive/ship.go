@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
@@ -43,11 +44,11 @@ func (w *Writer) placeImage(ctx context.Context, i int) error {
 		return nil
 	}
 	if !w.capture.Images[i].Extents {
-		im.layout = wholeLayout(im.Size)
+		im.layout = format.WholeLayout(im.Size)
 	} else if err := w.settleExtents(ctx, im); err != nil {
 		return err
 	}
-	w.v.opts.Progress.Total.Add(im.layout.data)
+	w.v.opts.Progress.Total.Add(im.layout.Data)
 	return nil
 }
 
@@ -62,25 +63,28 @@ func (w *Writer) settleExtents(ctx context.Context, im *imageState) error {
 		return err
 	}
 	im.layout, im.extents = l, &ref
-	w.held += int64(len(l.ranges)) * mappedBytes
+	w.held += l.Memory()
 	return nil
 }
 
 func (w *Writer) writeExtents(ctx context.Context, im *imageState) error {
-	l := wholeLayout(im.Size)
+	l := format.WholeLayout(im.Size)
 	if im.Extents != nil {
 		var err error
-		if l, err = collectExtents(ctx, im.Size, im.Extents(ctx)); err != nil {
+		if l, err = format.CollectExtents(ctx, im.Size, im.Extents(ctx)); err != nil {
+			if errors.Is(err, format.ErrInvalid) {
+				err = fmt.Errorf("%w: %w", ErrChanged, err)
+			}
 			return fmt.Errorf("find the data of %s: %w", im.Title, err)
 		}
 	}
 	buf := w.budget.NewBuffer()
 	defer buf.Free()
-	if err := encodeExtents(l, buf); err != nil {
+	if err := format.EncodeExtents(l, buf); err != nil {
 		return fmt.Errorf("encode extents of %s: %w", im.Title, err)
 	}
 	buf.Seal()
-	err := w.v.bucket.Put(ctx, w.v.catalogKey(w.name, im.name+extentsSuffix), buf)
+	err := w.v.bucket.Put(ctx, w.v.catalogKey(w.name, im.name+format.ExtentsSuffix), buf)
 	if errors.Is(err, providers.ErrExists) {
 		return nil // another worker was first; all read what it wrote
 	}
@@ -93,7 +97,7 @@ type shipment struct {
 	budget  *memory.Budget
 	im      *imageState
 	prefix  string // of the data keys
-	shape   tableShape
+	shape   format.TableShape
 	level   frame.Level
 	workers int
 	jobs    chan chunkJob
@@ -125,16 +129,16 @@ type chunkJob struct {
 func (w *Writer) shipImage(ctx context.Context, i int) error {
 	im := &w.images[i]
 	s := &shipment{v: w.v, budget: w.budget, im: im, prefix: w.v.dataKey(w.name, im.name), level: w.v.opts.Level,
-		shape:   tableShape{data: -1, segment: w.capture.Segment, chunk: w.capture.Chunk},
+		shape:   format.TableShape{Data: -1, Segment: w.capture.Segment, Chunk: w.capture.Chunk},
 		jobs:    make(chan chunkJob),
 		uploads: make(chan *segment, w.v.opts.Transfers),
 	}
 	if im.Compressed {
 		s.level = frame.Stored
 	}
-	im.set = &segmentSet{}
+	im.set = &format.SegmentSet{}
 	if im.layout != nil {
-		s.shape.data = im.layout.data
+		s.shape.Data = im.layout.Data
 		// Nobody else writes a stream's segments, and none of an earlier run
 		// can be trusted to be of the same bytes: only images are looked up.
 		var err error
@@ -142,8 +146,8 @@ func (w *Writer) shipImage(ctx context.Context, i int) error {
 			return err
 		}
 	}
-	if s.shape.data > 0 {
-		w.held += segments(s.shape.data, s.shape.segment) * segmentSetBytes
+	if s.shape.Data > 0 {
+		w.held += format.Segments(s.shape.Data, s.shape.Segment) * format.SegmentSetBytes
 	}
 	if err := s.reserve(ctx, w.held); err != nil {
 		return err
@@ -155,9 +159,9 @@ func (w *Writer) shipImage(ctx context.Context, i int) error {
 // reserve takes the memory of the workers: as many as were asked for and fit
 // beside two segments and what is held already, but at least one.
 func (s *shipment) reserve(ctx context.Context, held int64) error {
-	one := s.v.segmentMemory(s.shape.segment, s.shape.chunk)
-	spare := s.budget.Size() - held - 2*one - s.shape.chunk
-	each := s.v.workerMemory(s.level, s.shape.chunk)
+	one := s.v.segmentMemory(s.shape.Segment, s.shape.Chunk)
+	spare := s.budget.Size() - held - 2*one - s.shape.Chunk
+	each := s.v.workerMemory(s.level, s.shape.Chunk)
 	s.workers = max(1, min(s.v.opts.Workers, int(spare/each)))
 	if least := held + s.reserved() + one; least > s.budget.Size() {
 		return fmt.Errorf("%w: %s needs a memory limit of %d MiB", ErrInvalid, s.im.Title, (least+runtimeMemory)>>20+1)
@@ -168,9 +172,9 @@ func (s *shipment) reserve(ctx context.Context, held int64) error {
 // reserved is the memory of the workers, and for a stream of the one chunk
 // that is read ahead.
 func (s *shipment) reserved() int64 {
-	n := int64(s.workers) * s.v.workerMemory(s.level, s.shape.chunk)
+	n := int64(s.workers) * s.v.workerMemory(s.level, s.shape.Chunk)
 	if s.im.Stream != nil {
-		n += s.shape.chunk
+		n += s.shape.Chunk
 	}
 	return n
 }
@@ -214,8 +218,8 @@ func (s *shipment) run(ctx context.Context) error {
 // produce hands out the chunks of every segment that is missing.
 func (s *shipment) produce(ctx context.Context) error {
 	progress := s.v.opts.Progress
-	for i := range segments(s.shape.data, s.shape.segment) {
-		raw := segmentRaw(i, s.shape.data, s.shape.segment)
+	for i := range format.Segments(s.shape.Data, s.shape.Segment) {
+		raw := format.SegmentRaw(i, s.shape.Data, s.shape.Segment)
 		if s.has(i) {
 			progress.Reused.Add(raw)
 			progress.Done.Add(raw)
@@ -225,8 +229,8 @@ func (s *shipment) produce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for c := range (raw + s.shape.chunk - 1) / s.shape.chunk {
-			n := min(s.shape.chunk, raw-c*s.shape.chunk)
+		for c := range (raw + s.shape.Chunk - 1) / s.shape.Chunk {
+			n := min(s.shape.Chunk, raw-c*s.shape.Chunk)
 			if err := s.hand(ctx, chunkJob{seg: seg, i: int(c), n: int(n)}); err != nil {
 				return err
 			}
@@ -241,17 +245,17 @@ func (s *shipment) produce(ctx context.Context) error {
 func (s *shipment) has(i int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.im.set.has(i)
+	return s.im.set.Has(i)
 }
 
 // newSegment waits until there is memory for a whole segment, so that one
 // that was begun can always be finished.
 func (s *shipment) newSegment(ctx context.Context, index int64) (*segment, error) {
-	taken := s.v.segmentMemory(s.shape.segment, s.shape.chunk)
+	taken := s.v.segmentMemory(s.shape.Segment, s.shape.Chunk)
 	if err := s.budget.Acquire(ctx, taken); err != nil {
 		return nil, err
 	}
-	n := s.shape.segment / s.shape.chunk
+	n := s.shape.Segment / s.shape.Chunk
 	seg := &segment{index: index, taken: taken, frames: make([]*memory.Buffer, n), entries: make([]frame.Entry, n)}
 	seg.pending.Store(1) // the producer's own hold
 	return seg, nil
@@ -295,13 +299,13 @@ func (s *shipment) drop(ctx context.Context, seg *segment) error {
 
 // work compresses chunks until there are no more.
 func (s *shipment) work(ctx context.Context) error {
-	enc, err := frame.NewEncoder(s.level, int(s.shape.chunk))
+	enc, err := frame.NewEncoder(s.level, int(s.shape.Chunk))
 	if err != nil {
 		return err
 	}
 	var own []byte
 	if s.im.Stream == nil {
-		own = make([]byte, s.shape.chunk)
+		own = make([]byte, s.shape.Chunk)
 	}
 	for job := range s.jobs {
 		if err := ctx.Err(); err != nil {
@@ -310,8 +314,8 @@ func (s *shipment) work(ctx context.Context) error {
 		raw := job.raw
 		if raw == nil {
 			raw = own[:job.n]
-			off := job.seg.index*s.shape.segment + int64(job.i)*s.shape.chunk
-			if err := s.im.layout.readData(s.im.Data, raw, off); err != nil {
+			off := job.seg.index*s.shape.Segment + int64(job.i)*s.shape.Chunk
+			if err := s.im.layout.ReadData(s.im.Data, raw, off); err != nil {
 				return fmt.Errorf("read %s: %w", s.im.Title, err)
 			}
 		}
@@ -335,14 +339,14 @@ func (s *shipment) work(ctx context.Context) error {
 // upload stores one segment under the name of its content. That the name is
 // taken means that the content is there.
 func (s *shipment) upload(ctx context.Context, seg *segment) error {
-	key := s.prefix + formatSegment(seg.index, seg.buf.SHA256())
+	key := s.prefix + format.SegmentFile(seg.index, seg.buf.SHA256())
 	size := seg.buf.Size()
 	err := s.v.bucket.Put(ctx, key, seg.buf)
 	if err != nil && !errors.Is(err, providers.ErrExists) {
 		return err
 	}
 	s.mu.Lock()
-	s.im.set.put(seg.index, seg.buf.SHA256(), size)
+	s.im.set.Put(seg.index, seg.buf.SHA256(), size)
 	s.mu.Unlock()
 	seg.buf.Free()
 	s.budget.Release(seg.taken)

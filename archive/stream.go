@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/snapferry/snapferry/archive/format"
 )
 
 // produceStream reads the stream and hands its chunks out. The reading itself
@@ -12,7 +14,7 @@ import (
 func (s *shipment) produceStream(ctx context.Context) error {
 	chunks := make(chan streamChunk)
 	s.im.recycled = make(chan []byte, s.workers+1)
-	go pump(ctx, s.im.Stream, s.im.recycled, int(s.shape.chunk), chunks)
+	go pump(ctx, s.im.Stream, s.im.recycled, int(s.shape.Chunk), chunks)
 	for range s.workers + 1 {
 		s.im.recycled <- nil // memory for one chunk each, made when it is used
 	}
@@ -22,7 +24,7 @@ func (s *shipment) produceStream(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.im.Title, err)
 		}
-		if seg != nil && (c.end || int64(i) == s.shape.segment/s.shape.chunk) {
+		if seg != nil && (c.end || int64(i) == s.shape.Segment/s.shape.Chunk) {
 			if err := s.drop(ctx, seg); err != nil {
 				return err
 			}
@@ -31,8 +33,8 @@ func (s *shipment) produceStream(ctx context.Context) error {
 		if c.end {
 			return nil
 		}
-		if index >= MaxSegments {
-			return fmt.Errorf("read %s: %w: more than %d segments", s.im.Title, ErrInvalid, MaxSegments)
+		if index >= format.MaxSegments {
+			return fmt.Errorf("read %s: %w: more than %d segments", s.im.Title, ErrInvalid, format.MaxSegments)
 		}
 		if seg == nil {
 			if seg, err = s.newSegment(ctx, index); err != nil {

@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
@@ -83,7 +84,7 @@ func NewVault(b providers.Bucket, prefix string, opts Options) (*Vault, error) {
 		return nil, errors.New("open vault: no clock")
 	}
 	opts = opts.withDefaults()
-	if err := checkSizes(opts.Segment, opts.Chunk); err != nil {
+	if err := format.CheckSizes(opts.Segment, opts.Chunk); err != nil {
 		return nil, fmt.Errorf("open vault: %w: %w", ErrInvalid, err)
 	}
 	if opts.MaxMemory < MinMemory {
@@ -111,10 +112,10 @@ func (o Options) withDefaults() Options {
 		o.Level = frame.Fastest
 	}
 	if o.Segment == 0 {
-		o.Segment = DefaultSegment
+		o.Segment = format.DefaultSegment
 	}
 	if o.Chunk == 0 {
-		o.Chunk = DefaultChunk
+		o.Chunk = format.DefaultChunk
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -182,34 +183,34 @@ func (v *Vault) fill(ctx context.Context, buf *memory.Buffer, key string, size i
 }
 
 // readCapture reads and checks the capture.json of n.
-func (v *Vault) readCapture(ctx context.Context, n Name) (*Capture, []byte, error) {
-	key := v.catalogKey(n, captureFile)
-	b, err := v.getBytes(ctx, key, maxDocument)
+func (v *Vault) readCapture(ctx context.Context, n format.Name) (*format.Capture, []byte, error) {
+	key := v.catalogKey(n, format.CaptureFile)
+	b, err := v.getBytes(ctx, key, format.MaxDocument)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &Capture{}
-	if err := unseal(b, c); err != nil {
+	c := &format.Capture{}
+	if err := format.Unseal(b, c); err != nil {
 		return nil, nil, damaged("read", key, err)
 	}
-	if err := c.check(n); err != nil {
+	if err := c.Check(n); err != nil {
 		return nil, nil, damaged("read", key, err)
 	}
 	return c, b, nil
 }
 
 // readManifest reads and checks the manifest.json of n.
-func (v *Vault) readManifest(ctx context.Context, n Name) (*Manifest, error) {
-	key := v.catalogKey(n, manifestFile)
-	b, err := v.getBytes(ctx, key, maxDocument)
+func (v *Vault) readManifest(ctx context.Context, n format.Name) (*format.Manifest, error) {
+	key := v.catalogKey(n, format.ManifestFile)
+	b, err := v.getBytes(ctx, key, format.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
-	m := &Manifest{}
-	if err := unseal(b, m); err != nil {
+	m := &format.Manifest{}
+	if err := format.Unseal(b, m); err != nil {
 		return nil, damaged("read", key, err)
 	}
-	if err := m.check(n); err != nil {
+	if err := m.Check(n); err != nil {
 		return nil, damaged("read", key, err)
 	}
 	return m, nil
@@ -217,17 +218,17 @@ func (v *Vault) readManifest(ctx context.Context, n Name) (*Manifest, error) {
 
 // readExtents reads the extents object of an image of size bytes. A ref that
 // is not nil pins its content.
-func (v *Vault) readExtents(ctx context.Context, n Name, image string, size int64, ref *ObjectRef) (*layout, ObjectRef, error) {
-	key := v.catalogKey(n, image+extentsSuffix)
-	b, err := v.getBytes(ctx, key, maxExtentsBytes)
+func (v *Vault) readExtents(ctx context.Context, n format.Name, image string, size int64, ref *format.ObjectRef) (*format.Layout, format.ObjectRef, error) {
+	key := v.catalogKey(n, image+format.ExtentsSuffix)
+	b, err := v.getBytes(ctx, key, format.MaxExtentsObject)
 	if err != nil {
-		return nil, ObjectRef{}, err
+		return nil, format.ObjectRef{}, err
 	}
-	got := refOf(b)
+	got := format.RefOf(b)
 	if ref != nil && got != *ref {
 		return nil, got, damaged("read", key, errors.New("it is not the object the manifest names"))
 	}
-	l, err := decodeExtents(bytes.NewReader(b), size)
+	l, err := format.DecodeExtents(bytes.NewReader(b), size)
 	if err != nil {
 		return nil, got, damaged("read", key, err)
 	}
@@ -237,39 +238,23 @@ func (v *Vault) readExtents(ctx context.Context, n Name, image string, size int6
 // listSegments lists the segments of an image of n. Keys outside the grammar
 // and sizes or indexes outside the limits are passed over and counted in the
 // log.
-func (v *Vault) listSegments(ctx context.Context, n Name, image string, shape tableShape) (*segmentSet, error) {
+func (v *Vault) listSegments(ctx context.Context, n format.Name, image string, shape format.TableShape) (*format.SegmentSet, error) {
 	prefix := v.dataKey(n, image)
-	set, ignored := &segmentSet{}, 0
+	set, ignored := &format.SegmentSet{}, 0
 	for o, err := range v.bucket.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		name, ok := parseSegment(strings.TrimPrefix(o.Key, prefix))
-		if !ok || name.Age || name.Tag != "" || !shape.admits(name.Index, o.Size) {
+		name, ok := format.ParseSegment(strings.TrimPrefix(o.Key, prefix))
+		if !ok || name.Age || name.Tag != "" || !shape.Admits(name.Index, o.Size) {
 			ignored++
 			v.opts.Log.Debug("object ignored", "key", o.Key, "bytes", o.Size)
 			continue
 		}
-		set.put(name.Index, name.Sum, o.Size)
+		set.Put(name.Index, name.Sum, o.Size)
 	}
 	if ignored > 0 {
 		v.opts.Log.Warn("foreign objects among the segments were passed over", "prefix", prefix, "objects", ignored)
 	}
 	return set, nil
-}
-
-// admits reports whether a segment of that index may have that stored size.
-// With data < 0 any index within the limits may exist.
-func (s tableShape) admits(index, stored int64) bool {
-	if index >= MaxSegments || stored < 1 {
-		return false
-	}
-	raw := s.segment
-	if s.data >= 0 {
-		if index >= segments(s.data, s.segment) {
-			return false
-		}
-		raw = segmentRaw(index, s.data, s.segment)
-	}
-	return stored <= maxStored(raw, s.chunk)
 }

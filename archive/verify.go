@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -43,7 +44,7 @@ const maxDamage = 1000
 // the segments by name and size, and as many as asked for by content. If
 // anything is wrong the report names it and the error wraps ErrDamaged; other
 // errors mean that the check itself could not be done.
-func (v *Vault) Verify(ctx context.Context, n Name, opts VerifyOptions) (*VerifyReport, error) {
+func (v *Vault) Verify(ctx context.Context, n format.Name, opts VerifyOptions) (*VerifyReport, error) {
 	c := &checker{v: v, report: &VerifyReport{}}
 	b, err := v.Open(ctx, n)
 	if err == nil {
@@ -88,12 +89,12 @@ func (c *checker) add(key string, problem error) {
 }
 
 func (c *checker) backup(ctx context.Context, b *Backup, opts VerifyOptions) error {
-	key := c.v.catalogKey(b.Name, restoreFile)
-	text, err := c.v.getBytes(ctx, key, maxRestoreBytes)
+	key := c.v.catalogKey(b.Name, format.RestoreFile)
+	text, err := c.v.getBytes(ctx, key, format.MaxRestore)
 	switch {
 	case errors.Is(err, providers.ErrNotFound):
 		c.add(key, errors.New("it is missing"))
-	case err == nil && refOf(text) != b.Manifest.Restore:
+	case err == nil && format.RefOf(text) != b.Manifest.Restore:
 		c.add(key, errors.New("it is not the object the manifest names"))
 	case err != nil:
 		if err := c.note(err); err != nil {
@@ -119,7 +120,7 @@ func (c *checker) image(ctx context.Context, b *Backup, i int, opts VerifyOption
 		c.report.Objects++
 	}
 	missing := map[int64]bool{}
-	rows := func(yield func(row, error) bool) {
+	rows := func(yield func(format.Row, error) bool) {
 		for r, err := range p.rows() {
 			c.report.Objects++
 			if !yield(r, err) {
@@ -129,7 +130,7 @@ func (c *checker) image(ctx context.Context, b *Backup, i int, opts VerifyOption
 	}
 	err = c.v.compare(ctx, p.prefix, rows, func(key string, problem error) error {
 		c.add(key, problem)
-		if name, ok := parseSegment(strings.TrimPrefix(key, p.prefix)); ok {
+		if name, ok := format.ParseSegment(strings.TrimPrefix(key, p.prefix)); ok {
 			missing[name.Index] = true
 		}
 		return nil
@@ -138,13 +139,13 @@ func (c *checker) image(ctx context.Context, b *Backup, i int, opts VerifyOption
 		return err
 	}
 	pick := sampler(opts, p.im.Name)
-	c.v.opts.Progress.Total.Add(int64(float64(p.layout.data) * min(opts.Sample, 1)))
+	c.v.opts.Progress.Total.Add(int64(float64(p.layout.Data) * min(opts.Sample, 1)))
 	p.excuse = c.note
-	err = p.scatter(ctx, func(r row) bool {
-		read := !missing[r.index] && pick(r.index)
+	err = p.scatter(ctx, func(r format.Row) bool {
+		read := !missing[r.Index] && pick(r.Index)
 		if read {
 			c.report.Read++
-			c.report.Bytes += r.stored
+			c.report.Bytes += r.Stored
 		}
 		return read
 	}, func(frameJob, []byte, bool) error { return nil })
@@ -167,7 +168,7 @@ func sampler(opts VerifyOptions, image string) func(int64) bool {
 // compare walks the rows of a table and the listing of its segments side by
 // side and reports every segment that is missing or has another size. What
 // the listing has besides is no problem: two objects may carry one index.
-func (v *Vault) compare(ctx context.Context, prefix string, rows iter.Seq2[row, error], report func(key string, problem error) error) error {
+func (v *Vault) compare(ctx context.Context, prefix string, rows iter.Seq2[format.Row, error], report func(key string, problem error) error) error {
 	next, stop := iter.Pull2(v.bucket.List(ctx, prefix))
 	defer stop()
 	o, err, more := next()
@@ -175,7 +176,7 @@ func (v *Vault) compare(ctx context.Context, prefix string, rows iter.Seq2[row, 
 		if rerr != nil {
 			return rerr
 		}
-		key := prefix + formatSegment(r.index, r.sum)
+		key := prefix + format.SegmentFile(r.Index, r.Sum)
 		for more && err == nil && o.Key < key {
 			o, err, more = next()
 		}
@@ -186,8 +187,8 @@ func (v *Vault) compare(ctx context.Context, prefix string, rows iter.Seq2[row, 
 		switch {
 		case !more || o.Key != key:
 			problem = errors.New("it is missing")
-		case o.Size != r.stored:
-			problem = fmt.Errorf("it has %d bytes, the table says %d", o.Size, r.stored)
+		case o.Size != r.Stored:
+			problem = fmt.Errorf("it has %d bytes, the table says %d", o.Size, r.Stored)
 		default:
 			continue
 		}

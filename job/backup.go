@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/snapshot"
 )
@@ -42,7 +43,7 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 		return nil, err
 	}
 	if spec.Series == "" {
-		spec.Series = archive.FitName(source.Name())
+		spec.Series = format.FitName(source.Name())
 	}
 	if err := s.open(ctx, req.Vault); err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 		return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
 	if req.Job != "" {
-		if err := archive.CheckName(req.Job); err != nil {
-			return spec, usage("--job "+req.Job, err, "for instance --job "+archive.FitName(req.Job))
+		if err := format.CheckName(req.Job); err != nil {
+			return spec, usage("--job "+req.Job, err, "for instance --job "+format.FitName(req.Job))
 		}
 	}
 	if req.Tier != "" {
@@ -107,10 +108,13 @@ func tierNames() []string {
 // ship makes a backup of the capture.
 func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archive.Spec, allowEmpty bool) (*BackupReport, error) {
 	info := capture.Info()
-	spec.Source = archive.Identity(info.Identity)
+	spec.Source = format.Identity(info.Identity)
 	spec.Fingerprint, spec.Resumable, spec.Facts = info.Fingerprint, info.Resumable, info.Facts
 	var err error
-	if spec.Images, err = adapt(ctx, capture.Images(), allowEmpty); err != nil {
+	if spec.Images, err = adapt(ctx, capture.Images(), allowEmpty); err == nil && !allowEmpty && hollow(info) {
+		err = ErrEmpty
+	}
+	if err != nil {
 		if errors.Is(err, ErrEmpty) {
 			err = &Error{Op: "back up", Name: spec.Source.String(), Err: err,
 				Hint: "check that what should be there is there: a program that failed, a disk that is not mounted; --allow-empty backs it up all the same"}
@@ -139,6 +143,20 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 	return report, nil
 }
 
+// hollow reports whether a folder has nothing in it: a tar of it is not empty,
+// but that a disk is not mounted looks like this.
+func hollow(info snapshot.Info) bool {
+	if info.Identity.Type != "directory" || info.Facts["directories"] != "1" {
+		return false
+	}
+	for _, kind := range []string{"files", "symlinks", "hard_links", "special_files", "skipped"} {
+		if info.Facts[kind] != "0" {
+			return false
+		}
+	}
+	return true
+}
+
 // adapt turns the images of a capture into those of the archive. Sources that
 // hold nothing are ErrEmpty unless that is allowed.
 func adapt(ctx context.Context, all []snapshot.Image, allowEmpty bool) ([]archive.Image, error) {
@@ -165,14 +183,14 @@ func adapt(ctx context.Context, all []snapshot.Image, allowEmpty bool) ([]archiv
 	return images, nil
 }
 
-func adaptExtents(extents func(context.Context) iter.Seq2[snapshot.Extent, error]) func(context.Context) iter.Seq2[archive.Extent, error] {
+func adaptExtents(extents func(context.Context) iter.Seq2[snapshot.Extent, error]) func(context.Context) iter.Seq2[format.Extent, error] {
 	if extents == nil {
 		return nil
 	}
-	return func(ctx context.Context) iter.Seq2[archive.Extent, error] {
-		return func(yield func(archive.Extent, error) bool) {
+	return func(ctx context.Context) iter.Seq2[format.Extent, error] {
+		return func(yield func(format.Extent, error) bool) {
 			for e, err := range extents(ctx) {
-				if !yield(archive.Extent(e), err) {
+				if !yield(format.Extent(e), err) {
 					return
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 )
 
 // cache remembers the manifests of one vault on this machine, so that a
@@ -37,9 +38,9 @@ type cache struct {
 
 // record is one remembered manifest.
 type record struct {
-	Name     string            `json:"name"`
-	Created  time.Time         `json:"created"` // of capture.json: the same name in a vault made anew is another backup
-	Manifest *archive.Manifest `json:"manifest"`
+	Name     string           `json:"name"`
+	Created  time.Time        `json:"created"` // of capture.json: the same name in a vault made anew is another backup
+	Manifest *format.Manifest `json:"manifest"`
 }
 
 const (
@@ -90,7 +91,7 @@ func cacheKey(name string, created time.Time) string {
 }
 
 // get returns the manifest of a backup that the vault lists, if it is known.
-func (c *cache) get(e archive.Entry) (*archive.Manifest, bool) {
+func (c *cache) get(e archive.Entry) (*format.Manifest, bool) {
 	key := cacheKey(e.Name.String(), e.Created)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,7 +105,7 @@ func (c *cache) get(e archive.Entry) (*archive.Manifest, bool) {
 }
 
 // put remembers a manifest.
-func (c *cache) put(e archive.Entry, m *archive.Manifest) {
+func (c *cache) put(e archive.Entry, m *format.Manifest) {
 	r := record{Name: e.Name.String(), Created: e.Created.UTC(), Manifest: m}
 	text, err := json.Marshal(r)
 	if err != nil || c.path == "" {

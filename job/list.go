@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 )
 
@@ -72,7 +73,7 @@ func checkFilters(req ListRequest) error {
 		return usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
 	if req.Series != "" {
-		if err := archive.CheckName(req.Series); err != nil {
+		if err := format.CheckName(req.Series); err != nil {
 			return usage("--series "+req.Series, err, "write it as snapferry list shows it")
 		}
 	}

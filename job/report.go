@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 )
 
 // Backup is what is known of one backup, complete or not. It is the object
@@ -125,13 +125,13 @@ func (s *session) run() Run {
 }
 
 // named is what the name of a backup says of it.
-func (s *session) named(n archive.Name) Backup {
+func (s *session) named(n format.Name) Backup {
 	return Backup{ID: n.ID.String(), Series: n.Series, Tier: string(n.Tier), Name: n.String(), Vault: s.shown,
 		Kind: n.ID.Kind, Time: n.ID.Time}
 }
 
 // complete adds what a manifest says.
-func (b *Backup) complete(m *archive.Manifest) {
+func (b *Backup) complete(m *format.Manifest) {
 	source := Source(m.Source)
 	completed := m.Completed
 	b.Complete, b.Completed, b.Checked = true, &completed, m.Checked
@@ -140,7 +140,7 @@ func (b *Backup) complete(m *archive.Manifest) {
 	b.Images = images(m.Images)
 }
 
-func images(all []archive.ManifestImage) []Image {
+func images(all []format.ManifestImage) []Image {
 	out := make([]Image, len(all))
 	for i, im := range all {
 		out[i] = Image{Name: im.Name, Title: im.Title, Form: im.Form, Size: im.Size, DataBytes: im.Data,

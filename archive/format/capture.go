@@ -1,4 +1,4 @@
-package archive
+package format
 
 import (
 	"fmt"
@@ -72,22 +72,22 @@ type CaptureImage struct {
 	Extents bool   `json:"extents"` // an extents object says which parts are data
 }
 
-// check refuses a capture.json outside the limits, or one that stands at
+// Check refuses a capture.json outside the limits, or one that stands at
 // another place than its own.
-func (c *Capture) check(n Name) error {
+func (c *Capture) Check(n Name) error {
 	switch {
 	case c.Format < 1 || c.Format > FormatVersion:
 		return fmt.Errorf("format version %d: this program reads up to %d", c.Format, FormatVersion)
 	case c.ID != n.ID.String() || c.Series != n.Series || c.Kind != n.ID.Kind:
 		return fmt.Errorf("it belongs to %s/%s", c.Series, c.ID)
-	case !isHex(c.Fingerprint, 64) || c.Fingerprint[:idFPDigits] != n.ID.Fingerprint:
+	case !IsHex(c.Fingerprint, 64) || c.Fingerprint[:FingerprintDigits] != n.ID.Fingerprint:
 		return fmt.Errorf("fingerprint %q is not the one of its id", c.Fingerprint)
 	case c.Compression != "zstd":
 		return fmt.Errorf("compression %q is unknown", c.Compression)
 	case len(c.Images) < 1 || len(c.Images) > MaxImages:
 		return fmt.Errorf("%d images, 1 to %d are allowed", len(c.Images), MaxImages)
 	}
-	if err := checkSizes(c.Segment, c.Chunk); err != nil {
+	if err := CheckSizes(c.Segment, c.Chunk); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
@@ -116,22 +116,22 @@ func (im *CaptureImage) check(segment int64) error {
 	return nil
 }
 
-// checkSizes refuses segment and chunk sizes, in bytes, a reader won't take.
-func checkSizes(segment, chunk int64) error {
+// CheckSizes refuses segment and chunk sizes, in bytes, a reader won't take.
+func CheckSizes(segment, chunk int64) error {
 	if chunk < 1 || chunk > frame.MaxChunk || segment < chunk || segment > frame.MaxSegment || segment%chunk != 0 {
 		return fmt.Errorf("segments of %d bytes in chunks of %d are outside the limits", segment, chunk)
 	}
 	return nil
 }
 
-// segments returns how many segments data bytes make.
-func segments(data, segment int64) int64 { return (data + segment - 1) / segment }
+// Segments returns how many segments data bytes make.
+func Segments(data, segment int64) int64 { return (data + segment - 1) / segment }
 
-// segmentRaw returns the raw bytes of segment i of an image of data bytes.
-func segmentRaw(i, data, segment int64) int64 { return min(segment, data-i*segment) }
+// SegmentRaw returns the raw bytes of segment i of an image of data bytes.
+func SegmentRaw(i, data, segment int64) int64 { return min(segment, data-i*segment) }
 
-// maxStored returns the most bytes a segment of raw bytes may take.
-func maxStored(raw, chunk int64) int64 {
+// MaxStored returns the most bytes a segment of raw bytes may take.
+func MaxStored(raw, chunk int64) int64 {
 	n := (raw + chunk - 1) / chunk
 	return n*int64(frame.MaxEncoded(int(chunk))) + int64(frame.SeekTableSize(int(n)))
 }

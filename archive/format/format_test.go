@@ -1,4 +1,4 @@
-package archive
+package format
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
 
-	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/lifecycle"
 )
 
@@ -64,8 +64,8 @@ func FuzzParseSegment(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		n, ok := parseSegment(s)
-		if ok && n.Tag == "" && !n.Age && formatSegment(n.Index, n.Sum) != s {
+		n, ok := ParseSegment(s)
+		if ok && n.Tag == "" && !n.Age && SegmentFile(n.Index, n.Sum) != s {
 			t.Fatalf("%q is read as %+v", s, n)
 		}
 	})
@@ -92,7 +92,7 @@ func testManifest() (*Manifest, Name) {
 
 func mustSeal(t testing.TB, doc any) []byte {
 	t.Helper()
-	b, err := seal(doc)
+	b, err := Seal(doc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,21 +103,21 @@ func TestSeal(t *testing.T) {
 	c, n := testCapture()
 	b := mustSeal(t, c)
 	var got Capture
-	if err := unseal(b, &got); err != nil || got.check(n) != nil || *got.Images[0].Size != 100 || got.Images[1].Size != nil {
+	if err := Unseal(b, &got); err != nil || got.Check(n) != nil || *got.Images[0].Size != 100 || got.Images[1].Size != nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for i := range b {
 		for _, bad := range [][]byte{append(bytes.Clone(b[:i]), b[i+1:]...), append(append(bytes.Clone(b[:i]), b[i]^1), b[i+1:]...), b[:i]} {
-			if unseal(bad, &Capture{}) == nil {
+			if Unseal(bad, &Capture{}) == nil {
 				t.Fatalf("a change of byte %d went unnoticed", i)
 			}
 		}
 	}
-	if unseal(append(bytes.Clone(b), '\n'), &Capture{}) == nil {
+	if Unseal(append(bytes.Clone(b), '\n'), &Capture{}) == nil {
 		t.Fatal("an added byte went unnoticed")
 	}
-	c.Facts = map[string]string{"long": strings.Repeat("x", maxDocument)}
-	if _, err := seal(c); err == nil {
+	c.Facts = map[string]string{"long": strings.Repeat("x", MaxDocument)}
+	if _, err := Seal(c); err == nil {
 		t.Fatal("a document over the limit was sealed")
 	}
 }
@@ -140,7 +140,7 @@ func TestDocumentLimits(t *testing.T) {
 		"stream holes": func(c *Capture) { c.Images[1].Extents = true },
 	} {
 		c, n := testCapture()
-		if bad(c); c.check(n) == nil {
+		if bad(c); c.Check(n) == nil {
 			t.Errorf("capture: %s passed", name)
 		}
 	}
@@ -163,7 +163,7 @@ func TestDocumentLimits(t *testing.T) {
 		"negative sizes": func(m *Manifest) { m.Images[1].Size, m.Images[1].Data = -1, -1 },
 	} {
 		m, n := testManifest()
-		if bad(m); m.check(n) == nil {
+		if bad(m); m.Check(n) == nil {
 			t.Errorf("manifest: %s passed", name)
 		}
 	}
@@ -172,11 +172,11 @@ func TestDocumentLimits(t *testing.T) {
 func TestSchemas(t *testing.T) {
 	c, _ := testCapture()
 	m, n := testManifest()
-	if err := m.check(n); err != nil {
+	if err := m.Check(n); err != nil {
 		t.Fatal(err)
 	}
 	for name, doc := range map[string][]byte{"capture": mustSeal(t, c), "manifest": mustSeal(t, m)} {
-		schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "docs", "schema", name+".schema.json"))
+		schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "schema", name+".schema.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,11 +211,11 @@ func FuzzUnseal(f *testing.F) {
 		// Seal again what the fuzzer made of the inside, so that it gets past the seal.
 		for _, doc := range [][]byte{b, reseal(b)} {
 			var c Capture
-			if unseal(doc, &c) == nil {
-				_ = c.check(n)
+			if Unseal(doc, &c) == nil {
+				_ = c.Check(n)
 			}
 			var m Manifest
-			if unseal(doc, &m) == nil && m.check(n) == nil && m.RawBytes < 0 {
+			if Unseal(doc, &m) == nil && m.Check(n) == nil && m.RawBytes < 0 {
 				t.Fatal("negative size passed")
 			}
 		}
@@ -228,45 +228,45 @@ func reseal(b []byte) []byte {
 		return nil
 	}
 	delete(raw, "seal")
-	out, err := seal(raw)
+	out, err := Seal(raw)
 	if err != nil {
 		return nil
 	}
 	return out
 }
 
-func buffered(t testing.TB, write func(*memory.Buffer) error) []byte {
+func buffered(t testing.TB, write func(io.Writer) error) []byte {
 	t.Helper()
-	buf := memory.NewBudget(1 << 20).NewBuffer()
-	if err := write(buf); err != nil {
+	var buf bytes.Buffer
+	if err := write(&buf); err != nil {
 		t.Fatal(err)
 	}
-	return buf.Slice(0, int(buf.Size()), make([]byte, 0, buf.Size()))
+	return buf.Bytes()
 }
 
 func TestExtentsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		l := &layout{size: 1 << 40}
+		l := &Layout{Size: 1 << 40}
 		at := int64(0)
 		for range rapid.IntRange(0, 50).Draw(rt, "n") {
 			at += rapid.Int64Range(0, 1<<20).Draw(rt, "gap")
 			n := rapid.Int64Range(1, 1<<20).Draw(rt, "length")
-			if err := l.add(Extent{Offset: at, Length: n}); err != nil {
+			if err := l.Add(Extent{Offset: at, Length: n}); err != nil {
 				rt.Fatal(err)
 			}
 			at += n
 		}
-		b := buffered(t, func(buf *memory.Buffer) error { return encodeExtents(l, buf) })
-		got, err := decodeExtents(bytes.NewReader(b), l.size)
-		if err != nil || got.data != l.data || !slices.Equal(got.ranges, l.ranges) {
+		b := buffered(t, func(buf io.Writer) error { return EncodeExtents(l, buf) })
+		got, err := DecodeExtents(bytes.NewReader(b), l.Size)
+		if err != nil || got.Data != l.Data || !slices.Equal(got.ranges, l.ranges) {
 			rt.Fatalf("%v: %+v, want %+v", err, got, l)
 		}
 		// Pieces of any range of the data lie in extents and add up.
-		if l.data > 0 {
-			off := rapid.Int64Range(0, l.data-1).Draw(rt, "off")
-			n := rapid.Int64Range(1, l.data-off).Draw(rt, "n")
+		if l.Data > 0 {
+			off := rapid.Int64Range(0, l.Data-1).Draw(rt, "off")
+			n := rapid.Int64Range(1, l.Data-off).Draw(rt, "n")
 			sum := int64(0)
-			for at, p := range l.pieces(off, n) {
+			for at, p := range l.Pieces(off, n) {
 				if at != sum || p.Length <= 0 {
 					rt.Fatalf("piece %v at %d, want %d", p, at, sum)
 				}
@@ -277,17 +277,17 @@ func TestExtentsRoundTrip(t *testing.T) {
 			}
 		}
 		holes := int64(0)
-		for h := range l.holes() {
+		for h := range l.Holes() {
 			holes += h.Length
 		}
-		if holes+l.data != l.size {
-			rt.Fatalf("%d bytes of holes and %d of data in %d", holes, l.data, l.size)
+		if holes+l.Data != l.Size {
+			rt.Fatalf("%d bytes of holes and %d of data in %d", holes, l.Data, l.Size)
 		}
 	})
 }
 
 func TestTooManyExtents(t *testing.T) {
-	_, err := collectExtents(context.Background(), math.MaxInt64, func(yield func(Extent, error) bool) {
+	_, err := CollectExtents(context.Background(), math.MaxInt64, func(yield func(Extent, error) bool) {
 		for i := int64(0); yield(Extent{Offset: 2 * i, Length: 1}, nil); i++ {
 		}
 	})
@@ -298,7 +298,7 @@ func TestTooManyExtents(t *testing.T) {
 
 // text compresses the lines as writeLines does.
 func text(t testing.TB, lines string) []byte {
-	return buffered(t, func(buf *memory.Buffer) error {
+	return buffered(t, func(buf io.Writer) error {
 		return writeLines(buf, func(w *bufio.Writer) error { _, err := w.WriteString(lines); return err })
 	})
 }
@@ -306,9 +306,9 @@ func text(t testing.TB, lines string) []byte {
 func TestBadLines(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	good := fmt.Sprintf("%s\n00000000\t32768\t100\t%s\t00000000.%s.zst\nend\t1\t32768\t100\n", tableHeader, sum, sum)
-	shape := tableShape{data: 32768, segment: 65536, chunk: 4096}
+	shape := TableShape{Data: 32768, Segment: 65536, Chunk: 4096}
 	count := func(b []byte) (n int, err error) {
-		for _, e := range decodeTable(bytes.NewReader(b), shape) {
+		for _, e := range DecodeTable(bytes.NewReader(b), shape) {
 			if e != nil {
 				return n, e
 			}
@@ -339,7 +339,7 @@ func TestBadLines(t *testing.T) {
 		t.Errorf("a sixth field: %d rows, %v", n, err)
 	}
 	ext := extentsHeader + "\n5\t10\n20\t1\nend\t2\t11\n"
-	if l, err := decodeExtents(bytes.NewReader(text(t, ext)), 21); err != nil || l.data != 11 {
+	if l, err := DecodeExtents(bytes.NewReader(text(t, ext)), 21); err != nil || l.Data != 11 {
 		t.Fatalf("extents: %v", err)
 	}
 	for name, bad := range map[string]string{
@@ -348,7 +348,7 @@ func TestBadLines(t *testing.T) {
 		"leading zero": strings.Replace(ext, "5\t10", "05\t10", 1), "fields": strings.Replace(ext, "5\t10", "5\t10\t3", 1), "end": strings.Replace(ext, "end\t2\t11", "end\t2\t12", 1),
 		"no end": extentsHeader + "\n5\t10\n",
 	} {
-		if _, err := decodeExtents(bytes.NewReader(text(t, bad)), 21); err == nil {
+		if _, err := DecodeExtents(bytes.NewReader(text(t, bad)), 21); err == nil {
 			t.Errorf("extents: %s passed", name)
 		}
 	}
@@ -362,20 +362,20 @@ func FuzzTable(f *testing.F) {
 		b := text(t, lines)
 		rows, raw := int64(0), int64(0)
 		failed := false
-		for r, err := range decodeTable(bytes.NewReader(b), tableShape{data: size, segment: 65536, chunk: 4096}) {
+		for r, err := range DecodeTable(bytes.NewReader(b), TableShape{Data: size, Segment: 65536, Chunk: 4096}) {
 			if err != nil {
 				failed = true
 				break
 			}
-			rows, raw = rows+1, raw+r.raw
+			rows, raw = rows+1, raw+r.Raw
 		}
-		if !failed && size >= 0 && (raw != size || rows != segments(size, 65536)) {
+		if !failed && size >= 0 && (raw != size || rows != Segments(size, 65536)) {
 			t.Fatalf("%d rows with %d bytes for an image of %d", rows, raw, size)
 		}
-		if l, err := decodeExtents(bytes.NewReader(b), size); err == nil && l.data > size {
-			t.Fatalf("%d bytes of data in an image of %d", l.data, size)
+		if l, err := DecodeExtents(bytes.NewReader(b), size); err == nil && l.Data > size {
+			t.Fatalf("%d bytes of data in an image of %d", l.Data, size)
 		}
-		for range decodeTable(strings.NewReader(lines), tableShape{data: -1, segment: 65536, chunk: 4096}) {
+		for range DecodeTable(strings.NewReader(lines), TableShape{Data: -1, Segment: 65536, Chunk: 4096}) {
 			break // raw bytes in place of compressed ones
 		}
 	})
@@ -386,7 +386,7 @@ func FuzzTable(f *testing.F) {
 func TestGolden(t *testing.T) {
 	c, n := testCapture()
 	m, _ := testManifest()
-	text, err := restoreText(c)
+	text, err := RestoreText(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +404,7 @@ func TestGolden(t *testing.T) {
 	}
 	var got Manifest
 	b, err := os.ReadFile(filepath.Join("testdata", "format-1", "manifest.json"))
-	if err != nil || unseal(b, &got) != nil || got.check(n) != nil {
+	if err != nil || Unseal(b, &got) != nil || got.Check(n) != nil {
 		t.Errorf("the golden manifest is not readable: %v", err)
 	}
 }

@@ -1,14 +1,21 @@
-package archive
+// Package format is the bytes of an archive: names, documents, extents and
+// tables, each with its encoder, its decoder and its limits. It does no I/O;
+// docs/format.md is its specification.
+package format
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/snapferry/snapferry/lifecycle"
 )
+
+// ErrInvalid marks a name, an id or a size outside the grammar or the limits.
+var ErrInvalid = errors.New("invalid")
 
 // maxName is the longest series or image name, in bytes.
 const maxName = 63
@@ -98,8 +105,9 @@ type ID struct {
 }
 
 const (
-	idTime     = "20060102T150405Z"
-	idFPDigits = 16
+	idTime = "20060102T150405Z"
+	// FingerprintDigits is how much of a fingerprint an id holds.
+	FingerprintDigits = 16
 )
 
 // String returns the text form.
@@ -123,11 +131,11 @@ func ParseID(s string) (ID, error) {
 		return ID{}, bad
 	}
 	id := ID{Time: t, Kind: parts[1], Fingerprint: parts[2]}
-	if !isHex(id.Fingerprint, idFPDigits) {
+	if !IsHex(id.Fingerprint, FingerprintDigits) {
 		return ID{}, bad
 	}
 	if len(parts) == 4 {
-		if id.Parent = parts[3]; !isHex(id.Parent, idFPDigits) {
+		if id.Parent = parts[3]; !IsHex(id.Parent, FingerprintDigits) {
 			return ID{}, bad
 		}
 	}
@@ -137,7 +145,8 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-func isHex(s string, digits int) bool {
+// IsHex reports whether s is that many lower-case hexadecimal digits.
+func IsHex(s string, digits int) bool {
 	if len(s) != digits {
 		return false
 	}
@@ -158,8 +167,8 @@ type Name struct {
 
 func (n Name) String() string { return string(n.Tier) + "/" + n.Series + "/" + n.ID.String() }
 
-// parseName reads TIER/SERIES/ID.
-func parseName(tier, series, id string) (Name, error) {
+// ParseName reads the parts of TIER/SERIES/ID.
+func ParseName(tier, series, id string) (Name, error) {
 	t, err := lifecycle.ParseTier(tier)
 	if err != nil {
 		return Name{}, err
@@ -174,35 +183,22 @@ func parseName(tier, series, id string) (Name, error) {
 	return Name{Tier: t, Series: series, ID: parsed}, nil
 }
 
-// The objects of a backup's catalog entry.
+// The objects of a backup's catalog entry: their names, or the ends of them.
 const (
-	captureFile  = "capture.json"
-	manifestFile = "manifest.json"
-	restoreFile  = "RESTORE.md"
+	CaptureFile  = "capture.json"
+	ManifestFile = "manifest.json"
+	RestoreFile  = "RESTORE.md"
 
-	extentsSuffix = ".extents.zst"
-	tableSuffix   = ".table.zst"
+	ExtentsSuffix = ".extents.zst"
+	TableSuffix   = ".table.zst"
 )
 
-func (v *Vault) tierKey(t lifecycle.Tier, room string) string {
-	return v.prefix + string(t) + "/" + room + "/"
-}
+// TableFile returns the name of the table of an image whose hash is sum.
+func TableFile(image, sum string) string { return image + "." + sum + TableSuffix }
 
-// catalogKey is the key of one object of n's catalog entry.
-func (v *Vault) catalogKey(n Name, file string) string {
-	return v.tierKey(n.Tier, "catalog") + n.Series + "/" + n.ID.String() + "/" + file
-}
-
-// dataKey is the key below which the segments of an image of n lie.
-func (v *Vault) dataKey(n Name, image string) string {
-	return v.tierKey(n.Tier, "data") + n.Series + "/" + n.ID.String() + "/" + image + "/"
-}
-
-func tableFile(image, sum string) string { return image + "." + sum + tableSuffix }
-
-// segmentName is the parsed name of a segment:
+// SegmentName is the parsed name of a segment:
 // <index>.<sha256>[.<tag>].zst[.age].
-type segmentName struct {
+type SegmentName struct {
 	Index int64
 	Sum   [sha256.Size]byte
 	Tag   string // of a signed vault
@@ -214,16 +210,18 @@ const (
 	tagDigits   = 32
 )
 
-func formatSegment(index int64, sum [sha256.Size]byte) string {
+// SegmentFile returns the name of a segment of a vault that is neither
+// signed nor encrypted.
+func SegmentFile(index int64, sum [sha256.Size]byte) string {
 	return fmt.Sprintf("%0*d.%s.zst", indexDigits, index, hex.EncodeToString(sum[:]))
 }
 
-// parseSegment reads the name of a segment. ok is false for anything else.
-func parseSegment(s string) (n segmentName, ok bool) {
+// ParseSegment reads the name of a segment. ok is false for anything else.
+func ParseSegment(s string) (n SegmentName, ok bool) {
 	s, n.Age = strings.CutSuffix(s, ".age")
 	s, zst := strings.CutSuffix(s, ".zst")
 	parts := strings.Split(s, ".")
-	if !zst || len(parts) < 2 || len(parts) > 3 || len(parts[0]) != indexDigits || !isHex(parts[1], 2*sha256.Size) {
+	if !zst || len(parts) < 2 || len(parts) > 3 || len(parts[0]) != indexDigits || !IsHex(parts[1], 2*sha256.Size) {
 		return n, false
 	}
 	for _, c := range []byte(parts[0]) {
@@ -237,7 +235,7 @@ func parseSegment(s string) (n segmentName, ok bool) {
 	}
 	if len(parts) == 3 {
 		n.Tag = parts[2]
-		return n, isHex(n.Tag, tagDigits)
+		return n, IsHex(n.Tag, tagDigits)
 	}
 	return n, true
 }

@@ -1,45 +1,45 @@
-package archive
+package format
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"runtime"
 	"testing"
-
-	"github.com/snapferry/snapferry/archive/memory"
 )
 
 // A table of 16 TiB in segments of 32 MiB streams: reading it holds a row at a
 // time, and writing it holds its compressed bytes.
 func TestTableOf16TiB(t *testing.T) {
 	const n = 524_288
-	shape := tableShape{data: n*DefaultSegment - 5, segment: DefaultSegment, chunk: DefaultChunk}
-	set := &segmentSet{}
+	shape := TableShape{Data: n*DefaultSegment - 5, Segment: DefaultSegment, Chunk: DefaultChunk}
+	set := &SegmentSet{}
 	var seed [8]byte
 	for i := range int64(n) {
 		binary.LittleEndian.PutUint64(seed[:], uint64(i))
-		set.put(i, sha256.Sum256(seed[:]), 20<<20+i)
+		set.Put(i, sha256.Sum256(seed[:]), 20<<20+i)
 	}
-	if int64(cap(set.sums))*sha256.Size+int64(cap(set.stored))*4 > 2*n*segmentSetBytes {
+	if int64(cap(set.sums))*sha256.Size+int64(cap(set.stored))*4 > 2*n*SegmentSetBytes {
 		t.Errorf("a set of %d segments holds %d and %d entries", n, cap(set.sums), cap(set.stored))
 	}
-	buf := memory.NewBudget(256 << 20).NewBuffer()
-	if err := encodeTable(set, shape, buf); err != nil {
+	var buf bytes.Buffer
+	if err := EncodeTable(set, shape, &buf); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d rows take %d bytes", n, buf.Size())
-	if buf.Size() > maxTableBytes/4 {
-		t.Errorf("the table takes %d bytes", buf.Size())
+	size := int64(buf.Len())
+	t.Logf("%d rows take %d bytes", n, size)
+	if size > MaxTable/4 {
+		t.Errorf("the table takes %d bytes", size)
 	}
 	var before, now runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	rows := int64(0)
-	for r, err := range decodeTable(buf.Open(), shape) {
+	for r, err := range DecodeTable(&buf, shape) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.index != rows || r.sum != set.sums[rows] || r.stored != int64(set.stored[rows]) {
+		if r.Index != rows || r.Sum != set.sums[rows] || r.Stored != int64(set.stored[rows]) {
 			t.Fatalf("row %d is %+v", rows, r)
 		}
 		rows++

@@ -1,4 +1,4 @@
-package archive
+package format
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"fmt"
 )
 
-// maxDocument is the largest capture.json or manifest.json, in bytes.
-const maxDocument = 64 << 10
+// MaxDocument is the largest capture.json or manifest.json, in bytes.
+const MaxDocument = 64 << 10
 
 // A sealed document is indented JSON whose last member is the SHA-256, in
 // hexadecimal, of every byte before that member's line. So a document proves
@@ -22,8 +22,8 @@ const (
 	sealSize  = len(sealOpen) + 2*sha256.Size + len(sealClose)
 )
 
-// seal encodes doc, a struct, as a sealed document.
-func seal(doc any) ([]byte, error) {
+// Seal encodes doc, a struct, as a sealed document.
+func Seal(doc any) ([]byte, error) {
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
@@ -37,17 +37,17 @@ func seal(doc any) ([]byte, error) {
 	out := append(head, sealOpen...)
 	out = hex.AppendEncode(out, sum[:])
 	out = append(out, sealClose...)
-	if len(out) > maxDocument {
-		return nil, fmt.Errorf("encode: %d bytes, %d are allowed", len(out), maxDocument)
+	if len(out) > MaxDocument {
+		return nil, fmt.Errorf("encode: %d bytes, %d are allowed", len(out), MaxDocument)
 	}
 	return out, nil
 }
 
-// unseal checks the seal of b and decodes it into doc. Members that doc does
+// Unseal checks the seal of b and decodes it into doc. Members that doc does
 // not know are passed over.
-func unseal(b []byte, doc any) error {
-	if len(b) > maxDocument {
-		return fmt.Errorf("%d bytes, %d are allowed", len(b), maxDocument)
+func Unseal(b []byte, doc any) error {
+	if len(b) > MaxDocument {
+		return fmt.Errorf("%d bytes, %d are allowed", len(b), MaxDocument)
 	}
 	if len(b) < sealSize {
 		return errors.New("cut short, or no sealed document")

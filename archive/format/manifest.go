@@ -1,4 +1,4 @@
-package archive
+package format
 
 import (
 	"crypto/sha256"
@@ -52,14 +52,14 @@ type ManifestImage struct {
 
 // The largest catalog objects a reader loads, in bytes.
 const (
-	maxTableBytes   = 256 << 20
-	maxExtentsBytes = 32 << 20
-	maxRestoreBytes = 1 << 20
+	MaxTable         = 256 << 20
+	MaxExtentsObject = 32 << 20
+	MaxRestore       = 1 << 20
 )
 
-// check refuses a manifest outside the limits, or one at another place than
+// Check refuses a manifest outside the limits, or one at another place than
 // its own.
-func (m *Manifest) check(n Name) error {
+func (m *Manifest) Check(n Name) error {
 	switch {
 	case m.Format < 1 || m.Format > FormatVersion:
 		return fmt.Errorf("format version %d: this program reads up to %d", m.Format, FormatVersion)
@@ -68,13 +68,13 @@ func (m *Manifest) check(n Name) error {
 	case len(m.Images) < 1 || len(m.Images) > MaxImages:
 		return fmt.Errorf("%d images, 1 to %d are allowed", len(m.Images), MaxImages)
 	}
-	if err := checkSizes(m.Segment, m.Chunk); err != nil {
+	if err := CheckSizes(m.Segment, m.Chunk); err != nil {
 		return err
 	}
-	if err := m.Capture.check("capture", maxDocument); err != nil {
+	if err := m.Capture.check("capture", MaxDocument); err != nil {
 		return err
 	}
-	if err := m.Restore.check("restore", maxRestoreBytes); err != nil {
+	if err := m.Restore.check("restore", MaxRestore); err != nil {
 		return err
 	}
 	return m.checkImages()
@@ -108,31 +108,46 @@ func (im *ManifestImage) check(segment, chunk int64) error {
 	if err := CheckName(im.Name); err != nil {
 		return err
 	}
-	if err := im.Table.check("table", maxTableBytes); err != nil {
+	if err := im.Table.check("table", MaxTable); err != nil {
 		return err
 	}
 	switch {
 	case im.Size < 0 || im.Data < 0 || im.Data > im.Size || im.Extents == nil && im.Data != im.Size:
 		return fmt.Errorf("%d bytes of data in %d is impossible", im.Data, im.Size)
-	case im.Data > MaxSegments*segment || im.Segments != segments(im.Data, segment):
+	case im.Data > MaxSegments*segment || im.Segments != Segments(im.Data, segment):
 		return fmt.Errorf("%d segments for %d bytes of data", im.Segments, im.Data)
-	case im.StoredBytes < 0 || im.StoredBytes > im.Segments*maxStored(segment, chunk):
+	case im.StoredBytes < 0 || im.StoredBytes > im.Segments*MaxStored(segment, chunk):
 		return fmt.Errorf("%d stored bytes in %d segments", im.StoredBytes, im.Segments)
 	}
 	if im.Extents != nil {
-		return im.Extents.check("extents", maxExtentsBytes)
+		return im.Extents.check("extents", MaxExtentsObject)
 	}
 	return nil
 }
 
 func (r *ObjectRef) check(what string, limit int64) error {
-	if !isHex(r.SHA256, 64) || r.Bytes < 1 || r.Bytes > limit {
+	if !IsHex(r.SHA256, 64) || r.Bytes < 1 || r.Bytes > limit {
 		return fmt.Errorf("%s: %d bytes with hash %q is outside the limits", what, r.Bytes, r.SHA256)
 	}
 	return nil
 }
 
-// refOf returns the reference to an object of these bytes.
-func refOf(b []byte) ObjectRef {
+// RefOf returns the reference to an object of these bytes.
+func RefOf(b []byte) ObjectRef {
 	return ObjectRef{SHA256: fmt.Sprintf("%x", sha256.Sum256(b)), Bytes: int64(len(b))}
+}
+
+// Agrees reports whether two manifests are of the same capture and the same
+// bytes. Their tables may name different objects of the same content.
+func (m *Manifest) Agrees(o *Manifest) bool {
+	if m.Capture != o.Capture || m.RawBytes != o.RawBytes || len(m.Images) != len(o.Images) {
+		return false
+	}
+	for i := range m.Images {
+		a, b := m.Images[i], o.Images[i]
+		if a.Name != b.Name || a.Size != b.Size || a.Data != b.Data {
+			return false
+		}
+	}
+	return true
 }

@@ -1,4 +1,4 @@
-package archive
+package format
 
 import (
 	"bytes"
@@ -13,15 +13,15 @@ import (
 //go:embed restore.md.tmpl
 var restoreSource string
 
-// restoreText returns the RESTORE.md of a capture.
-func restoreText(c *Capture) ([]byte, error) {
-	t, err := template.New(restoreFile).Parse(restoreSource)
+// RestoreText returns the RESTORE.md of a capture.
+func RestoreText(c *Capture) ([]byte, error) {
+	t, err := template.New(RestoreFile).Parse(restoreSource)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", restoreFile, err)
+		return nil, fmt.Errorf("write %s: %w", RestoreFile, err)
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, c); err != nil {
-		return nil, fmt.Errorf("write %s: %w", restoreFile, err)
+		return nil, fmt.Errorf("write %s: %w", RestoreFile, err)
 	}
 	return b.Bytes(), nil
 }
