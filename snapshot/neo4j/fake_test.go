@@ -84,6 +84,8 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+func newTextLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
 func openSource(t *testing.T, home, parameters string, options Options) *source {
 	t.Helper()
 	if options.Host == "" {
@@ -212,7 +214,7 @@ func TestFakeStream(t *testing.T) {
 	home := fakeHome{dump: "echo 'Files: 1/36, data:  0.8%' >&2; echo 'Files: 35/36, data: 99,5%' >&2; echo plain words >&2; cat " + dump}.write(t)
 	s := openSource(t, home, "", Options{
 		Progress: func(f float64) { progress = append(progress, f) },
-		Log:      slog.New(slog.NewTextHandler(&log, nil)),
+		Log:      newTextLog(&log),
 	})
 	if s.Name() != "neo4j" {
 		t.Errorf("name %q", s.Name())
@@ -385,7 +387,7 @@ func TestSecretsStayHere(t *testing.T) {
 echo "Error evaluating value for setting 'dbms.ssl.password'. password=planted-setting" >&2
 echo "secret: 'planted-quoted' and token=planted-token," >&2
 head -c 100000 /dev/zero | tr '\0' x >&2; echo >&2; echo last words >&2; exit 1`}.write(t)
-	_, err := readAll(t, openSource(t, home, "", Options{Log: slog.New(slog.NewTextHandler(&log, nil)), TempDir: t.TempDir()}))
+	_, err := readAll(t, openSource(t, home, "", Options{Log: newTextLog(&log), TempDir: t.TempDir()}))
 	if err == nil {
 		t.Fatal("no error")
 	}
