@@ -81,6 +81,7 @@ type session struct {
 	shown    string // the vault's URL without credentials
 	vault    *archive.Vault
 	bucket   providers.Bucket
+	prefix   string // of the vault's keys; empty, or without a slash at its end
 	metrics  *providers.Metrics
 	warnings *warnings
 }
@@ -125,6 +126,7 @@ func (s *session) open(ctx context.Context, rawURL string) error {
 	if err != nil {
 		return err
 	}
+	s.prefix = prefix
 	s.bucket = providers.Decorate(bucket, providers.Policy{Log: s.Log, Metrics: s.metrics, Tries: s.Tuning.Tries,
 		StallTimeout: s.Tuning.StallTimeout, UploadRate: s.Tuning.UploadRate, DownloadRate: s.Tuning.DownloadRate})
 	s.vault, err = archive.NewVault(s.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),
