@@ -22,7 +22,8 @@ type contender struct {
 }
 
 // contenders are all ways that are compared, snapferry first. They back up the
-// file in and restore into the empty folder out.
+// file in and restore into the empty folder out. snapferry writes what it
+// restores to the disk before it says so; sync makes the others do the same.
 func contenders(in, out, snapferry, endpoint string) []contender {
 	vault := fmt.Sprintf("'s3://snapferry/v?endpoint=%s&region=us-east-1'", endpoint)
 	file := filepath.Join(out, "file")
@@ -35,18 +36,18 @@ func contenders(in, out, snapferry, endpoint string) []contender {
 		{
 			name: "zstd | aws", needs: []string{"zstd", "aws"}, result: file,
 			backup:  fmt.Sprintf("zstd -1 -T0 -q -c %s | aws s3 cp --only-show-errors - s3://awscli/file.zst", in),
-			restore: fmt.Sprintf("aws s3 cp --only-show-errors s3://awscli/file.zst - | zstd -d -q -o %s", file),
+			restore: fmt.Sprintf("aws s3 cp --only-show-errors s3://awscli/file.zst - | zstd -d -q -o %[1]s && sync %[1]s", file),
 		},
 		{
 			name: "zstd | rclone", needs: []string{"zstd", "rclone"}, result: file,
 			backup:  fmt.Sprintf("zstd -1 -T0 -q -c %s | rclone rcat r:rclone/file.zst", in),
-			restore: fmt.Sprintf("rclone cat r:rclone/file.zst | zstd -d -q -o %s", file),
+			restore: fmt.Sprintf("rclone cat r:rclone/file.zst | zstd -d -q -o %[1]s && sync %[1]s", file),
 		},
 		{
 			name: "restic", needs: []string{"restic"}, result: filepath.Join(out, in),
 			prepare: fmt.Sprintf("restic -q -r s3:%s/restic/r init", endpoint),
 			backup:  fmt.Sprintf("restic -q -r s3:%s/restic/r backup %s", endpoint, in),
-			restore: fmt.Sprintf("restic -q -r s3:%s/restic/r restore latest --target %s", endpoint, out),
+			restore: fmt.Sprintf("restic -q -r s3:%s/restic/r restore latest --target %s && sync %s", endpoint, out, filepath.Join(out, in)),
 		},
 	}
 }
@@ -69,14 +70,14 @@ type compared struct {
 
 // compareAll lets all contenders that are found take turns, round by round, so
 // that what else the machine does hits all of them.
-func compareAll(ctx context.Context, b bench) ([]compared, error) {
+func compareAll(ctx context.Context, b bench) error {
 	in, out := filepath.Join(b.dir, "mix.img"), filepath.Join(b.dir, "out")
-	if err := writeFile(in, newMix(42), b.size); err != nil {
-		return nil, err
+	if err := writeFile(in, "mix", 42, b.size); err != nil {
+		return err
 	}
 	want, err := hashFile(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var rows []compared
 	for _, c := range contenders(in, out, b.snapferry, b.server.endpoint) {
@@ -90,12 +91,13 @@ func compareAll(ctx context.Context, b bench) ([]compared, error) {
 		for i := range rows {
 			row := &rows[(i+round)%len(rows)]
 			if err := row.once(ctx, b, out, want); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		b.log.Info("round done", "round", round+1, "of", b.rounds)
 	}
-	return rows, os.Remove(in)
+	printCompared(b.out, rows)
+	return nil
 }
 
 // once runs the contender up and down on an empty server and compares what came
@@ -115,11 +117,11 @@ func (c *compared) once(ctx context.Context, b bench, out string, want [sha256.S
 			return err
 		}
 	}
-	up, err := b.run(ctx, c.backup)
+	up, err := b.settled(ctx, c.backup)
 	if err != nil {
 		return err
 	}
-	down, err := b.run(ctx, c.restore)
+	down, err := b.settled(ctx, c.restore)
 	if err != nil {
 		return err
 	}
@@ -132,6 +134,15 @@ func (c *compared) once(ctx context.Context, b bench, out string, want [sha256.S
 	}
 	c.up, c.down = append(c.up, up), append(c.down, down)
 	return os.RemoveAll(out)
+}
+
+// settled runs a line after everything before it is on the disk, so that nobody
+// pays for what another has written.
+func (b bench) settled(ctx context.Context, line string) (sample, error) {
+	if _, err := b.run(ctx, "sync"); err != nil {
+		return sample{}, err
+	}
+	return b.run(ctx, line)
 }
 
 // printCompared prints the table, and the ratios that are aimed at.

@@ -2,8 +2,9 @@
 // machine, and prints ratios and the command lines. Seconds of two runs do not
 // compare; the ratios do. It tests nothing: a slow machine is no failure.
 //
-// It is run by `make bench`, which builds what it needs. Free space of about
-// four times -size, and of 5 GiB for the memory rows, is needed in -dir.
+// It is run by `make bench`, which builds what it needs. Where speed is measured
+// about four times -size must be free, for the memory rows 8 GiB and a million
+// inodes.
 package main
 
 import (
@@ -26,6 +27,7 @@ type bench struct {
 	out       *printer
 	log       *slog.Logger
 	snapferry string // path of the program
+	binary    string // path of the S3 server
 	self      string // path of this program
 	server    *server
 	rounds    int
@@ -61,8 +63,9 @@ func main() {
 func run(ctx context.Context, args []string) (err error) {
 	b := bench{out: &printer{w: os.Stdout}, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	binary := flags.String("server", ".tools/bin/versitygw", "the S3 server")
+	flags.StringVar(&b.binary, "server", ".tools/bin/versitygw", "the S3 server")
 	dir := flags.String("dir", os.TempDir(), "folder for sources, objects and results")
+	fast := flags.String("fast", "", "the same where speed is measured (default /dev/shm, if it has room, or that of -dir)")
 	only := flags.String("only", "engine,compare,memory,list", "parts to run")
 	generate := flags.Int64("generate", 0, "print a stream of so many GiB and do nothing else")
 	flags.StringVar(&b.snapferry, "snapferry", "bin/snapferry", "the program to measure")
@@ -76,29 +79,42 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if *generate > 0 {
-		_, err := io.CopyBuffer(struct{ io.Writer }{os.Stdout}, longStream(*generate*gib), make([]byte, mib))
+		r, err := longStream(*generate * gib)
+		if err != nil {
+			return err
+		}
+		// The pipe is written in large pieces, which os.Stdout alone would not do.
+		_, err = io.CopyBuffer(struct{ io.Writer }{os.Stdout}, r, make([]byte, mib))
 		return err
 	}
 	b.size *= 1_000_000
-	if err := b.locate(*binary); err != nil {
+	if err := b.locate(); err != nil {
 		return err
 	}
-	if b.dir, err = os.MkdirTemp(*dir, "snapferry-bench-"); err != nil {
-		return err
+	if *fast == "" {
+		*fast = fastFolder(*dir, 4*b.size)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.server, err = startServer(ctx, *binary, b.dir); err != nil {
-		return err
+	return b.parts(ctx, strings.Split(*only, ","), folders{slow: *dir, fast: *fast})
+}
+
+// folders says where parts keep their files: in fast what is about speed, in
+// slow what is about size.
+type folders struct{ slow, fast string }
+
+// fastFolder returns the folder that is in memory, where there is one with
+// room, so that speed is that of the programs and not that of a disk.
+func fastFolder(otherwise string, room int64) string {
+	const memory = "/dev/shm"
+	if freeBytes(memory) < room {
+		return otherwise
 	}
-	defer func() { err = errors.Join(err, b.server.stop()) }()
-	b.env = b.server.env(b.dir)
-	return b.parts(ctx, strings.Split(*only, ","))
+	return memory
 }
 
 // locate makes the paths of programs absolute, since commands run elsewhere,
 // and finds the tools that `make tools-bench` installs.
-func (b *bench) locate(server string) error {
-	for _, binary := range []string{b.snapferry, server} {
+func (b *bench) locate() error {
+	for _, binary := range []string{b.snapferry, b.binary} {
 		if _, err := os.Stat(binary); err != nil {
 			return fmt.Errorf("find program (make bench builds it): %w", err)
 		}
@@ -110,7 +126,7 @@ func (b *bench) locate(server string) error {
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	tools, err := filepath.Abs(filepath.Dir(server))
+	tools, err := filepath.Abs(filepath.Dir(b.binary))
 	if err != nil {
 		return err
 	}
@@ -118,34 +134,44 @@ func (b *bench) locate(server string) error {
 	return os.Setenv("PATH", strings.Join([]string{tools, os.Getenv("PATH"), venv}, string(os.PathListSeparator)))
 }
 
-func (b *bench) parts(ctx context.Context, names []string) error {
+func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 	for _, name := range names {
+		var err error
 		switch name {
 		case "engine":
-			b.out.printf("== the engine against its limit\n")
-			if err := b.engine(ctx); err != nil {
-				return err
-			}
+			b.out.printf("== the engine against its limit, in %s\n", in.fast)
+			err = b.within(ctx, in.fast, engine)
 		case "compare":
-			b.out.printf("\n== %d MB to an S3 server on loopback and back: medians of %d rounds\n", b.size/1_000_000, b.rounds)
-			rows, err := compareAll(ctx, *b)
-			if err != nil {
-				return err
-			}
-			printCompared(b.out, rows)
+			b.out.printf("\n== %d MB to an S3 server on loopback and back, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
+			err = b.within(ctx, in.fast, compareAll)
 		case "memory":
 			b.out.printf("\n== memory\n")
-			if err := weighAll(ctx, *b); err != nil {
-				return err
-			}
+			err = b.within(ctx, in.slow, weighAll)
 		case "list":
 			b.out.printf("\n== listing\n")
-			if err := listAll(ctx, *b); err != nil {
-				return err
-			}
+			err = b.within(ctx, in.slow, listAll)
 		default:
 			return fmt.Errorf("no part %q: engine, compare, memory and list are known", name)
 		}
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", name, err)
+		}
 	}
 	return b.out.err
+}
+
+// within runs a part in a folder below dir, with an S3 server that keeps its
+// objects there. Nothing of it stays.
+func (b *bench) within(ctx context.Context, dir string, part func(context.Context, bench) error) (err error) {
+	one := *b
+	if one.dir, err = os.MkdirTemp(dir, "snapferry-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(one.dir)) }()
+	if one.server, err = startServer(ctx, b.binary, one.dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, one.server.stop()) }()
+	one.env = one.server.env(one.dir)
+	return part(ctx, one)
 }
