@@ -12,7 +12,7 @@ while IFS=: read -r file line; do
 	target=${line#func }
 	target=${target%%(*}
 	echo "fuzzing $package $target for $fuzztime"
-	go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" "$package"
+	go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" -fuzzminimizetime 10x "$package"
 	count=$((count + 1))
 done < <(grep -rE --include="*_test.go" --exclude-dir=.tools "^func Fuzz[A-Za-z0-9_]*\(" ./*/ | sort)
 echo "$count fuzz targets ran for $fuzztime each, none failed"
