@@ -3,7 +3,8 @@
 //
 // Files and directories grow in a hidden sibling, ".NAME.snapferry-…", that is
 // made durable and renamed at the end, so that a restore that fails, or is
-// killed, shows nothing at its target; a killed one leaves the sibling.
+// killed, shows nothing at its target; a killed one leaves the sibling, which
+// the next restore to that target names in a warning.
 package restore
 
 import (
@@ -56,8 +57,23 @@ func (o Options) sibling(path string) (string, error) {
 		return "", fmt.Errorf("read random bytes: %w", err)
 	}
 	base := filepath.Base(path)
-	base = base[:min(len(base), 200)] // a name has at most 255 bytes
-	return filepath.Join(filepath.Dir(path), "."+base+".snapferry-"+hex.EncodeToString(random)), nil
+	base = "." + base[:min(len(base), 200)] + ".snapferry-" // a name has at most 255 bytes
+	o.warnLeftovers(filepath.Dir(path), base)
+	return filepath.Join(filepath.Dir(path), base+hex.EncodeToString(random)), nil
+}
+
+// warnLeftovers names what restores to the same target left behind when they
+// were killed. It removes nothing: one of them may be running.
+func (o Options) warnLeftovers(dir, base string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // whoever needs the directory will say so
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), base) {
+			o.Log.Warn("an unfinished restore lies beside the target; remove it unless it is still running", "path", filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // Target returns the target that path names: "-" is standard output, a block
