@@ -121,6 +121,9 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 		}
 		return nil, err
 	}
+	if err := s.apart(spec.Source); err != nil {
+		return nil, err
+	}
 	s.Progress.enter("ship")
 	w, err := s.vault.Begin(ctx, spec)
 	if err != nil {

@@ -82,6 +82,7 @@ type session struct {
 	vault    *archive.Vault
 	bucket   providers.Bucket
 	prefix   string // of the vault's keys; empty, or without a slash at its end
+	folder   string // absolute path of a vault that is a folder
 	metrics  *providers.Metrics
 	warnings *warnings
 }
@@ -127,6 +128,9 @@ func (s *session) open(ctx context.Context, rawURL string) error {
 		return err
 	}
 	s.prefix = prefix
+	if local, ok := bucket.(interface{ Folder() string }); ok {
+		s.folder = local.Folder()
+	}
 	s.bucket = providers.Decorate(bucket, providers.Policy{Log: s.Log, Metrics: s.metrics, Tries: s.Tuning.Tries,
 		StallTimeout: s.Tuning.StallTimeout, UploadRate: s.Tuning.UploadRate, DownloadRate: s.Tuning.DownloadRate})
 	s.vault, err = archive.NewVault(s.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),

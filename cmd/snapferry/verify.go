@@ -38,7 +38,6 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 	c.Flags().BoolVar(&o.deep, "deep", false, "read and decode every segment")
 	c.Flags().StringVar(&o.sample, "sample", "", "read and decode a part of the segments, such as 5%")
 	c.Flags().Uint64Var(&o.request.Seed, "seed", 0, "pick the same sample again (default another one each time)")
-	c.MarkFlagsMutuallyExclusive("deep", "sample")
 	return c
 }
 
@@ -46,6 +45,9 @@ func runVerify(ctx context.Context, o verifyOptions, d *deps) error {
 	tuning, err := o.engine.tuning()
 	if err != nil {
 		return err
+	}
+	if o.deep && o.sample != "" {
+		return refused("--sample", errors.New("--deep reads everything already"), "leave out one of --deep and --sample")
 	}
 	if o.deep {
 		o.request.Sample = 1

@@ -1,0 +1,356 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/snapferry/snapferry/internal/mix"
+	"github.com/snapferry/snapferry/internal/testenv"
+	"github.com/snapferry/snapferry/job"
+)
+
+// killSegment is the segment size of what is killed: small, so that there are
+// many moments between two segments.
+const killSegment = 1 << 20
+
+// killed is a backup that is killed and run again.
+type killed struct {
+	serverVault
+	source  string
+	content []byte
+	proxy   *proxy // nil for a local vault
+}
+
+func newKilled(t *testing.T, name string, segments int) *killed {
+	t.Helper()
+	k := &killed{source: filepath.Join(t.TempDir(), "source")}
+	if name == "s3" {
+		s := testenv.S3(t)
+		s.MakeBucket("bucket")
+		k.proxy = newProxy(t, s)
+		k.serverVault = serverVault{url: k.proxy.url("bucket", "vault"), dir: filepath.Join(s.Dir, "bucket", "vault"), env: environ(t, s)}
+	} else {
+		k.serverVault = vaults(t)[name](t)
+	}
+	r, err := mix.New("noise", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.content = make([]byte, segments*killSegment)
+	if _, err := io.ReadFull(r, k.content); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(k.source, k.content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (k *killed) backup(series string) []string {
+	return []string{"backup", k.source, k.url, "--job", series, "--segment", "1MiB", "--chunk", "256KiB", "--uploads", "2", "--json"}
+}
+
+// start starts a backup. The returned function kills it and waits for its end;
+// it reports whether it had ended by itself before.
+func (k *killed) start(t *testing.T, series string) (kill func() bool) {
+	t.Helper()
+	cmd := exec.Command(program(t), k.backup(series)...)
+	cmd.Env = k.env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() bool {
+		_ = cmd.Process.Kill() // an error means that it has ended
+		_ = cmd.Wait()         // so does this
+		if cmd.ProcessState.Success() {
+			return true
+		}
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+			t.Fatalf("the backup failed by itself: %s", stderr.String())
+		}
+		return false
+	}
+}
+
+// list returns the complete backups, after each of those with the prefix was
+// found to be good in every byte.
+func (k *killed) list(t *testing.T, series string) []job.Backup {
+	t.Helper()
+	o := k.run(t, "list", k.url, "--json", "--series", series)
+	var report job.ListReport
+	if err := json.Unmarshal([]byte(o.stdout), &report); o.code != 0 || err != nil {
+		t.Fatalf("list: %+v, %v", o, err)
+	}
+	for _, b := range report.Backups {
+		if o := k.run(t, "verify", k.url+"#"+b.Name, "--deep"); o.code != 0 {
+			t.Fatalf("%s is listed and cannot be restored: %s", b.Name, o.stderr)
+		}
+	}
+	return report.Backups
+}
+
+// again runs a killed backup to its end and checks that it is complete, that
+// nothing durable was sent twice, and that it is the only one.
+func (k *killed) again(t *testing.T, series string) {
+	t.Helper()
+	before := k.list(t, series)
+	durable := k.durable(t, series)
+	if k.proxy != nil {
+		k.proxy.reset(nil)
+	}
+	o := k.run(t, k.backup(series)...)
+	var report job.BackupReport
+	if err := json.Unmarshal([]byte(o.stdout), &report); o.code != 0 || err != nil || !report.Complete {
+		t.Fatalf("the second run: %+v, %v", o, err)
+	}
+	if len(before) == 0 && report.ReusedBytes < int64(len(durable))*killSegment {
+		t.Errorf("%d bytes were reused of %d segments", report.ReusedBytes, len(durable))
+	}
+	if k.proxy != nil {
+		for _, key := range k.proxy.keys() {
+			if _, twice := durable[filepath.Join(k.dir, filepath.FromSlash(key))]; twice {
+				t.Errorf("%s was durable and was sent again", key)
+			}
+		}
+	}
+	after := k.durable(t, series)
+	for path, is := range durable {
+		if after[path] != is {
+			t.Errorf("%s was written again", path)
+		}
+	}
+	if n := len(after) - len(k.content)/killSegment*max(1, len(before)); n != 0 && len(before) == 0 {
+		t.Errorf("%d segments too many", n)
+	}
+	if listed := k.list(t, series); len(listed) < 1 || len(before) == 0 && len(listed) != 1 {
+		t.Errorf("%d backups are listed", len(listed))
+	}
+	target := filepath.Join(t.TempDir(), "restored")
+	if o := k.run(t, "restore", k.url+"#"+series+"/latest", target); o.code != 0 {
+		t.Fatalf("restore: %s", o.stderr)
+	}
+	if got, err := os.ReadFile(target); err != nil || !bytes.Equal(got, k.content) {
+		t.Errorf("the restored file differs: %v", err)
+	}
+}
+
+// durable returns the segments of a series.
+func (k *killed) durable(t *testing.T, series string) map[string]string {
+	t.Helper()
+	found := segmentsOf(t, k.dir)
+	for path := range found {
+		if !strings.Contains(path, string(filepath.Separator)+series+string(filepath.Separator)) {
+			delete(found, path)
+		}
+	}
+	return found
+}
+
+// kills is how often a test kills: a sample, or many with SNAPFERRY_PROVE=1.
+func kills(sample, all int) int {
+	if os.Getenv("SNAPFERRY_PROVE") == "1" {
+		return all
+	}
+	return sample
+}
+
+// TestKillAtRandom kills at moments that nobody chose.
+func TestKillAtRandom(t *testing.T) {
+	for _, name := range []string{"local", "s3"} {
+		t.Run(name, func(t *testing.T) {
+			k := newKilled(t, name, 24)
+			began := time.Now()
+			if o := k.run(t, k.backup("whole")...); o.code != 0 {
+				t.Fatal(o.stderr)
+			}
+			whole := time.Since(began)
+			seed := uint64(time.Now().UnixNano())
+			random := rand.New(rand.NewPCG(seed, 0))
+			t.Logf("seed %d, a whole run takes %v", seed, whole)
+			late := 0
+			for i := range kills(15, 200) {
+				series := fmt.Sprintf("kill-%d", i)
+				kill := k.start(t, series)
+				<-time.After(time.Duration(random.Float64() * float64(whole)))
+				if kill() {
+					late++
+				}
+				k.again(t, series)
+			}
+			t.Logf("%d of %d kills came too late", late, kills(15, 200))
+		})
+	}
+}
+
+// TestKillAtEveryPut kills at every step of the protocol on an S3 server:
+// once before each object is stored, and once when it is stored and nobody
+// has been told.
+func TestKillAtEveryPut(t *testing.T) {
+	k := newKilled(t, "s3", 3)
+	if o := k.run(t, k.backup("whole")...); o.code != 0 {
+		t.Fatal(o.stderr)
+	}
+	steps := k.proxy.keys()
+	if len(steps) < 8 || !strings.HasSuffix(steps[0], "/capture.json") || !strings.HasSuffix(steps[len(steps)-1], "/manifest.json") {
+		t.Fatalf("the steps are %q", steps)
+	}
+	for n := range len(steps) {
+		for _, stored := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d-%s-%v", n+1, filepath.Base(steps[n])[:7], stored), func(t *testing.T) {
+				k.proxy.reset(func(i int, _ string) action {
+					switch {
+					case i != n+1:
+						return pass
+					case stored:
+						return mute
+					}
+					return drop
+				})
+				series := fmt.Sprintf("step-%d-%v", n+1, stored)
+				kill := k.start(t, series)
+				select {
+				case <-k.proxy.held:
+				case <-time.After(time.Minute):
+					t.Fatal("the step did not come")
+				}
+				if kill() {
+					t.Fatal("it ended without an answer to a PUT")
+				}
+				k.again(t, series)
+			})
+		}
+	}
+}
+
+// TestKillAtEveryFile kills as soon as each object shows in a local vault.
+func TestKillAtEveryFile(t *testing.T) {
+	k := newKilled(t, "local", 8)
+	for i, pattern := range []string{
+		"catalog/*/*/capture.json", "catalog/*/*/*.extents.zst", "data/*/*/*/00000000.*", "data/*/*/*/00000003.*", "data/*/*/*/00000007.*",
+		"catalog/*/*/*.table.zst", "catalog/*/*/RESTORE.md", "catalog/*/*/manifest.json",
+	} {
+		t.Run(filepath.Base(pattern), func(t *testing.T) {
+			series := fmt.Sprintf("file-%d", i)
+			parts := strings.Split(pattern, "/")
+			parts[1] = series
+			pattern := filepath.Join(append([]string{k.dir, "manual"}, parts...)...)
+			kill := k.start(t, series)
+			waitFor(t, pattern, func() bool {
+				found, err := filepath.Glob(pattern)
+				return err == nil && len(found) > 0
+			})
+			kill()
+			k.again(t, series)
+		})
+	}
+}
+
+// TestTwoAtOnce runs the same backup in two processes. All that they do until
+// both have begun is forced to overlap.
+func TestTwoAtOnce(t *testing.T) {
+	for _, name := range []string{"local", "s3"} {
+		for _, at := range []string{"", "2026-11-22T03:00:00Z"} {
+			t.Run(name+at, func(t *testing.T) {
+				k := newKilled(t, name, 24)
+				args := k.backup("both")
+				if at != "" {
+					args = append(args, "--time", at)
+				}
+				if k.proxy != nil {
+					// The first capture waits for the second.
+					k.proxy.reset(func(_ int, key string) action {
+						if strings.HasSuffix(key, "capture.json") {
+							return gate
+						}
+						return pass
+					})
+				}
+				first, second := exec.Command(program(t), args...), exec.Command(program(t), args...)
+				first.Env, second.Env = k.env, k.env
+				var outcomes [2]outcome
+				if k.proxy == nil {
+					wait := begin(t, first)
+					stopAfterFirstSegment(t, k, first)
+					outcomes[1] = finish(t, second)
+					if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+						t.Fatal(err)
+					}
+					outcomes[0] = wait()
+				} else {
+					waitFirst, waitSecond := begin(t, first), begin(t, second)
+					<-k.proxy.held
+					<-k.proxy.held
+					k.proxy.reset(nil)
+					outcomes[0], outcomes[1] = waitFirst(), waitSecond()
+				}
+				for _, o := range outcomes {
+					if o.code != 0 {
+						t.Errorf("exit code %d: %s", o.code, o.stderr)
+					}
+				}
+				if listed := k.list(t, "both"); len(listed) != 1 {
+					t.Errorf("%d backups are listed", len(listed))
+				}
+			})
+		}
+	}
+}
+
+// stopAfterFirstSegment stops a process as soon as it has stored something.
+func stopAfterFirstSegment(t *testing.T, k *killed, cmd *exec.Cmd) {
+	t.Helper()
+	waitFor(t, "the first segment", func() bool { return len(segmentsOf(t, k.dir)) > 0 })
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(segmentsOf(t, k.dir)); n == len(k.content)/killSegment {
+		t.Log("it had stored everything")
+	}
+}
+
+// TestKilledStream: a stream cannot be resumed, and what is left of it is
+// never mistaken for a backup.
+func TestKilledStream(t *testing.T) {
+	k := newKilled(t, "local", 4)
+	cmd := exec.Command(program(t), "backup", "-", k.url, "--segment", "1MiB", "--chunk", "256KiB")
+	cmd.Env = k.env
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write(k.content); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "three segments", func() bool { return len(segmentsOf(t, k.dir)) >= 3 })
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if listed := k.list(t, "stdin"); len(listed) > 0 {
+		t.Errorf("a killed stream is listed: %v", listed)
+	}
+	for _, unchecked := range [][]string{nil, {"--unchecked"}} {
+		o := k.run(t, slices.Concat([]string{"finish", k.url + "#stdin/2"}, unchecked)...)
+		if o.code != exitRefused || checkErrorLines(o.stderr) != "" {
+			t.Errorf("finish: %+v", o)
+		}
+	}
+}
