@@ -98,6 +98,9 @@ func checkFolder(dir string) error {
 	return nil
 }
 
+// Folder returns the absolute path of the folder.
+func (b *Bucket) Folder() string { return b.dir }
+
 // openRoot returns the root, or an error that is fs.ErrNotExist as long as it
 // does not exist.
 func (b *Bucket) openRoot() (*os.Root, error) {
