@@ -33,8 +33,8 @@ func below(folder, path string) (bool, error) {
 		return false, err
 	}
 	for existing := path; ; existing = filepath.Dir(existing) {
-		if real, err := filepath.EvalSymlinks(existing); err == nil {
-			path = real
+		if resolved, err := filepath.EvalSymlinks(existing); err == nil {
+			path = resolved
 			break
 		}
 		if existing == filepath.Dir(existing) {
