@@ -54,12 +54,18 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 	if _, _, err := s.vault.List(ctx, spec.Series); err != nil {
 		return nil, err
 	}
+	return s.backUp(ctx, source, spec, req.AllowEmpty)
+}
+
+// backUp captures the source, makes a backup of it, and leaves the source as
+// it was.
+func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archive.Spec, allowEmpty bool) (*BackupReport, error) {
 	s.Progress.enter("capture")
 	capture, err := source.Capture(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.ship(ctx, capture, spec, req.AllowEmpty)
+	report, err := s.ship(ctx, capture, spec, allowEmpty)
 	if cerr := capture.Close(); cerr != nil {
 		if err == nil {
 			err = fmt.Errorf("%w: the backup is complete, but the source was not left as it should be: %w", ErrPartial, cerr)

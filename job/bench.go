@@ -127,7 +127,7 @@ func (b *bench) round(ctx context.Context, round int) error {
 		return err
 	}
 	// The rest runs as it would by itself: without the data on the heap.
-	raw = nil //nolint:wastedassign // so that it can be collected
+	raw = nil
 	debug.FreeOSMemory()
 	discard := *b.r
 	discard.Registry = discardRegistry()
