@@ -17,7 +17,7 @@ import (
 // TestMain lets the test binary be the program itself, so that scripts run it
 // as a process of its own, race detector included.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"snapferry": main})
+	testscript.Main(m, map[string]func(){"snapferry": main, "weigh": weighMain})
 }
 
 var released struct {

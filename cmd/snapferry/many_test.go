@@ -117,7 +117,7 @@ func fillVault(t *testing.T, dir string, n int) {
 // TestListMany lists many backups, as on a new machine and once more.
 func TestListMany(t *testing.T) {
 	const limit = 128 << 20
-	n := kills(1500, 10_000)
+	n := kills(600, 10_000)
 	s := testenv.S3(t)
 	s.MakeBucket("bucket")
 	dir := filepath.Join(s.Dir, "bucket", "vault")
@@ -132,7 +132,7 @@ func TestListMany(t *testing.T) {
 				cmd := exec.Command(program(t), args...)
 				cmd.Env = v.env
 				began := time.Now()
-				o := finish(t, cmd)
+				o := weigh(t, cmd)
 				t.Logf("%3d MiB, %v for %v", o.rss>>20, time.Since(began).Round(time.Millisecond), args[2:])
 				if o.code != 0 || o.rss > limit {
 					t.Errorf("exit code %d, %d MiB: %s", o.code, o.rss>>20, o.stderr)

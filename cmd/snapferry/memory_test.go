@@ -19,10 +19,10 @@ const memoryLimit = 256 << 20
 // most. The more data, the closer it comes to the limit, up to about a
 // gigabyte.
 func TestMemory(t *testing.T) {
-	if floor := finish(t, exec.Command("true")).rss; floor > memoryLimit/2 {
-		t.Fatalf("what is weighed includes %d MiB of this test", floor>>20)
+	if floor := weigh(t, exec.Command("true")).rss; floor > memoryLimit/2 {
+		t.Fatalf("what is weighed includes %d MiB of who starts it", floor>>20)
 	}
-	size := int64(kills(512<<20, 1500<<20))
+	size := int64(kills(400<<20, 1500<<20))
 	source := filepath.Join(t.TempDir(), "noise")
 	if err := job.WriteMix(t.Context(), source, "noise", size); err != nil {
 		t.Fatal(err)
@@ -31,11 +31,11 @@ func TestMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := open(t)
 			target := filepath.Join(t.TempDir(), "out")
-			weigh := func(args ...string) {
+			run := func(args ...string) {
 				t.Helper()
 				cmd := exec.Command(program(t), args...)
 				cmd.Env = v.env
-				o := finish(t, cmd)
+				o := weigh(t, cmd)
 				if o.code != 0 {
 					t.Fatalf("%v: %s", args, o.stderr)
 				}
@@ -46,9 +46,9 @@ func TestMemory(t *testing.T) {
 			}
 			for _, workers := range []string{"2", "16"} {
 				series := "w" + workers
-				weigh("backup", source, v.url, "--job", series, "--workers", workers)
-				weigh("restore", v.url+"#"+series+"/latest", target, "--workers", workers)
-				weigh("restore", v.url+"#"+series+"/latest", os.DevNull, "--workers", workers)
+				run("backup", source, v.url, "--job", series, "--workers", workers)
+				run("restore", v.url+"#"+series+"/latest", target, "--workers", workers)
+				run("restore", v.url+"#"+series+"/latest", os.DevNull, "--workers", workers)
 				if err := os.Remove(target); err != nil {
 					t.Fatal(err)
 				}
@@ -56,10 +56,10 @@ func TestMemory(t *testing.T) {
 			// A stream, and a verification of it, by a shell that becomes the program.
 			cmd := exec.Command("sh", "-c", fmt.Sprintf("exec %s backup - '%s' --job stream --workers 16 <%s", program(t), v.url, source))
 			cmd.Env = v.env
-			if o := finish(t, cmd); o.code != 0 || o.rss > memoryLimit {
+			if o := weigh(t, cmd); o.code != 0 || o.rss > memoryLimit {
 				t.Errorf("%d MiB for a stream: %s", o.rss>>20, o.stderr)
 			}
-			weigh("verify", v.url+"#stream/latest", "--deep", "--workers", "16")
+			run("verify", v.url+"#stream/latest", "--deep", "--workers", "16")
 		})
 	}
 }

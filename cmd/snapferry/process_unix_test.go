@@ -5,9 +5,11 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +22,7 @@ import (
 type outcome struct {
 	code           int
 	stdout, stderr string
-	rss            int64 // bytes at most
+	rss            int64 // bytes at most; weigh alone tells
 }
 
 // finish runs a command to its end.
@@ -40,11 +42,42 @@ func begin(t *testing.T, cmd *exec.Cmd) (wait func() outcome) {
 	return func() outcome {
 		_ = cmd.Wait() // the code tells; -1 for a signal
 		o := outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
-		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			o.rss = maxRSS(usage)
-		}
 		return o
 	}
+}
+
+// weigh runs a command to its end and tells how much memory it had at most.
+// What a process weighs begins with what the one weighed that started it, and
+// this test may be heavy: so another starts it.
+func weigh(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
+	result := filepath.Join(t.TempDir(), "weight")
+	starter, err := exec.LookPath("weigh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path, cmd.Args = starter, append([]string{"weigh", result, cmd.Path}, cmd.Args[1:]...)
+	o := finish(t, cmd)
+	text, err := os.ReadFile(result)
+	if err != nil {
+		t.Fatalf("%v: %s", err, o.stderr)
+	}
+	if o.rss, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// weighMain is the program "weigh RESULT COMMAND [ARG...]".
+func weighMain() {
+	cmd := exec.Command(os.Args[2], os.Args[3:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	_ = cmd.Run() // its code is passed on
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok || os.WriteFile(os.Args[1], fmt.Append(nil, maxRSS(usage)), 0o600) != nil {
+		os.Exit(99)
+	}
+	os.Exit(cmd.ProcessState.ExitCode())
 }
 
 // A source that may not be read is named, and nothing shows in the vault.
