@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"syscall"
@@ -60,7 +61,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 // the body was still being sent: every further try could end alike.
 func hungUp(err error) bool {
 	const wsaConnAborted, wsaConnReset = syscall.Errno(10053), syscall.Errno(10054) // Windows has numbers of its own
-	for _, target := range []error{syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF, wsaConnAborted, wsaConnReset} {
+	for _, target := range []error{syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, wsaConnAborted, wsaConnReset} {
 		if errors.Is(err, target) {
 			return true
 		}
