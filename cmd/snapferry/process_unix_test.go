@@ -129,7 +129,7 @@ func TestInterrupt(t *testing.T) {
 			if _, err := in.Write(make([]byte, 200_000)); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "a segment", func() bool { return len(segmentsOf(t, vault)) > 0 })
+			waitFor(t, "a segment", func() bool { return len(segmentsOf(t, vault, "stdin")) > 0 })
 			if err := cmd.Process.Signal(s); err != nil {
 				t.Fatal(err)
 			}
@@ -161,12 +161,12 @@ func waitFor(t *testing.T, what string, ready func() bool) {
 	}
 }
 
-// segmentsOf returns the segments in a local vault, with what changes if one
-// is written again: inode and time.
-func segmentsOf(t *testing.T, vault string) map[string]string {
+// segmentsOf returns the segments of a series in a vault whose objects are
+// files, with what changes if one is written again: inode and time.
+func segmentsOf(t *testing.T, vault, series string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	paths, err := filepath.Glob(filepath.Join(vault, "*", "data", "*", "*", "*", "*.zst"))
+	paths, err := filepath.Glob(filepath.Join(vault, "*", "data", series, "*", "*", "*.zst"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,14 +52,14 @@ func TestNoSpaceInVault(t *testing.T) {
 	if o := vault.run(t, "list", vault.url); o.code != 0 || o.stdout != "" {
 		t.Errorf("list: %+v", o)
 	}
-	kept := segmentsOf(t, vault.dir)
+	kept := segmentsOf(t, vault.dir, "s")
 	if err := unix.Mount("snapferry-test", disk, "tmpfs", unix.MS_REMOUNT, "size=32m"); err != nil {
 		t.Fatal(err)
 	}
 	if o := vault.run(t, args...); o.code != 0 {
 		t.Errorf("with more room: %s", o.stderr)
 	}
-	for path, is := range segmentsOf(t, vault.dir) {
+	for path, is := range segmentsOf(t, vault.dir, "s") {
 		if was, ok := kept[path]; ok && was != is {
 			t.Errorf("%s was written again", path)
 		}
