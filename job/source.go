@@ -62,7 +62,7 @@ func filePath(u *url.URL) (string, error) {
 // path, and refuses a scheme that is not one of known.
 func (s *session) parsePlace(raw, what string, known []string) (*url.URL, error) {
 	scheme, rest, found := strings.Cut(raw, ":")
-	if !found || !isScheme(scheme) {
+	if !found || !providers.IsScheme(scheme) {
 		return nil, nil //nolint:nilnil // no URL, and no error
 	}
 	scheme = strings.ToLower(scheme)
@@ -95,22 +95,6 @@ func (s *session) parsePlace(raw, what string, known []string) (*url.URL, error)
 		return nil, usage(shown, errors.New("it cannot be parsed"), "percent-encode special characters")
 	}
 	return u, nil
-}
-
-// isScheme tells the scheme of a URL from a Windows drive and from a path with
-// a colon in it.
-func isScheme(s string) bool {
-	if len(s) < 2 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i] | 0x20
-		if 'a' <= c && c <= 'z' || i > 0 && ('0' <= s[i] && s[i] <= '9' || strings.IndexByte("+-.", s[i]) >= 0) {
-			continue
-		}
-		return false
-	}
-	return true
 }
 
 // splitReference cuts VAULT#BACKUP in two.

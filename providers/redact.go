@@ -22,7 +22,7 @@ func shownParameters() []string {
 // and file URLs come back as they are.
 func Redact(rawURL string) string {
 	scheme, rest, found := strings.Cut(rawURL, "://")
-	if !found || !isScheme(scheme) || strings.EqualFold(scheme, SchemeFile) {
+	if !found || !IsScheme(scheme) || strings.EqualFold(scheme, SchemeFile) {
 		return rawURL
 	}
 	rest, _, _ = strings.Cut(rest, "#")

@@ -67,7 +67,7 @@ func (r Registry) parse(rawURL string) (*url.URL, error) {
 		return nil, InvalidURL(rawURL, "it is empty", "give a path, or a URL such as s3://BUCKET/PREFIX")
 	}
 	scheme, rest, found := strings.Cut(rawURL, ":")
-	if !found || !isScheme(scheme) {
+	if !found || !IsScheme(scheme) {
 		return &url.URL{Scheme: SchemeFile, Path: rawURL}, nil
 	}
 	if !strings.HasPrefix(rest, "//") {
@@ -95,9 +95,9 @@ func (r Registry) parse(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// isScheme tells a URL scheme from a Windows drive letter and from a path
+// IsScheme tells a URL scheme from a Windows drive letter and from a path
 // that happens to hold a colon.
-func isScheme(s string) bool {
+func IsScheme(s string) bool {
 	if len(s) < 2 {
 		return false
 	}
