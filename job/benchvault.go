@@ -21,9 +21,9 @@ func discardRegistry() providers.Registry {
 	}}
 }
 
-// discard is a store that reads what it is given and keeps the names and
-// sizes, and the content of what a backup reads back: the small objects of
-// the catalog.
+// discard is a store that keeps names and sizes, and the content of what a
+// backup reads back: the small objects of the catalog. A segment is not even
+// read, as the limit that this is compared with throws its frames away.
 type discard struct {
 	mu      sync.Mutex
 	objects map[string]discarded
@@ -41,17 +41,14 @@ func (d *discard) Put(ctx context.Context, key string, body providers.Body) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := body.Open()
-	defer func() { _ = r.Close() }() // releases nothing
 	o := discarded{size: body.Size()}
-	var err error
 	if strings.Contains(key, "/catalog/") && o.size <= maxKept {
-		o.content, err = io.ReadAll(r)
-	} else {
-		_, err = io.Copy(io.Discard, r)
-	}
-	if err != nil {
-		return &providers.Error{Op: "put", Key: key, Err: err}
+		r := body.Open()
+		defer func() { _ = r.Close() }() // releases nothing
+		var err error
+		if o.content, err = io.ReadAll(r); err != nil {
+			return &providers.Error{Op: "put", Key: key, Err: err}
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
