@@ -20,6 +20,11 @@ type Entry struct {
 	// Begun: capture.json exists.
 	Begun   bool
 	Objects int // in the catalog
+
+	// Of manifest.json, zero if there is none: when it was created by the
+	// store's clock, and its bytes. Another manifest has another of these.
+	ManifestCreated time.Time
+	ManifestBytes   int64
 }
 
 // List returns the backups of the vault, complete or not, oldest first: one
@@ -76,6 +81,7 @@ func (v *Vault) listTier(ctx context.Context, tier lifecycle.Tier, series string
 			e.Begun, e.Created = true, o.Created
 		case format.ManifestFile:
 			e.Complete = true // until it turns out that capture.json is gone
+			e.ManifestCreated, e.ManifestBytes = o.Created, o.Size
 		}
 	}
 	for i := range entries {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -39,7 +40,8 @@ type cache struct {
 // record is one remembered manifest.
 type record struct {
 	Name     string           `json:"name"`
-	Created  time.Time        `json:"created"` // of capture.json: the same name in a vault made anew is another backup
+	Created  time.Time        `json:"created"` // of manifest.json; with its size it tells one manifest from another
+	Bytes    int64            `json:"bytes"`
 	Manifest *format.Manifest `json:"manifest"`
 }
 
@@ -73,7 +75,7 @@ func openCache(dir, vault string, log *slog.Logger) *cache {
 		if !ok || string(sum) != lineSum(text) || json.Unmarshal(text, &r) != nil || r.Manifest == nil {
 			continue
 		}
-		c.lines[cacheKey(r.Name, r.Created)] = bytes.Clone(text)
+		c.lines[cacheKey(r.Name, r.Created, r.Bytes)] = bytes.Clone(text)
 	}
 	if err := lines.Err(); err != nil {
 		log.Debug("cache read in part", "path", c.path, "error", err)
@@ -86,13 +88,13 @@ func lineSum(text []byte) string {
 	return hex.EncodeToString(sum[:])[:sumDigits]
 }
 
-func cacheKey(name string, created time.Time) string {
-	return name + " " + created.UTC().Format(time.RFC3339Nano)
+func cacheKey(name string, created time.Time, size int64) string {
+	return fmt.Sprintf("%s %s %d", name, created.UTC().Format(time.RFC3339Nano), size)
 }
 
 // get returns the manifest of a backup that the vault lists, if it is known.
 func (c *cache) get(e archive.Entry) (*format.Manifest, bool) {
-	key := cacheKey(e.Name.String(), e.Created)
+	key := cacheKey(e.Name.String(), e.ManifestCreated, e.ManifestBytes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text, ok := c.lines[key]
@@ -106,14 +108,14 @@ func (c *cache) get(e archive.Entry) (*format.Manifest, bool) {
 
 // put remembers a manifest.
 func (c *cache) put(e archive.Entry, m *format.Manifest) {
-	r := record{Name: e.Name.String(), Created: e.Created.UTC(), Manifest: m}
+	r := record{Name: e.Name.String(), Created: e.ManifestCreated.UTC(), Bytes: e.ManifestBytes, Manifest: m}
 	text, err := json.Marshal(r)
 	if err != nil || c.path == "" {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := cacheKey(r.Name, r.Created)
+	key := cacheKey(r.Name, r.Created, r.Bytes)
 	c.lines[key], c.used[key], c.fresh = text, true, true
 }
 

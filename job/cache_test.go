@@ -16,7 +16,7 @@ import (
 var quiet = slog.New(slog.DiscardHandler)
 
 func entry(series string, created time.Time) archive.Entry {
-	return archive.Entry{Complete: true, Begun: true, Created: created, Name: format.Name{Tier: lifecycle.Daily, Series: series,
+	return archive.Entry{Complete: true, Begun: true, ManifestCreated: created, ManifestBytes: 1000, Name: format.Name{Tier: lifecycle.Daily, Series: series,
 		ID: format.ID{Time: time.Unix(1e9, 0).UTC(), Kind: format.KindFull, Fingerprint: "0123456789abcdef"}}}
 }
 
@@ -37,6 +37,11 @@ func TestCache(t *testing.T) {
 	}
 	if _, ok := c.get(entry("a", at.Add(1))); ok {
 		t.Error("a backup that was made anew is taken for the old one")
+	}
+	other := entry("a", at)
+	other.ManifestBytes++
+	if _, ok := c.get(other); ok {
+		t.Error("a manifest of another size is taken for the old one")
 	}
 	// A look at one series forgets nothing, one at all does.
 	c.save(false)
