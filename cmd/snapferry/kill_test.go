@@ -149,14 +149,6 @@ func (k *killed) again(t *testing.T, series string) {
 	}
 }
 
-// kills is how often a test kills: a sample, or many with SNAPFERRY_PROVE=1.
-func kills(sample, all int) int {
-	if os.Getenv("SNAPFERRY_PROVE") == "1" {
-		return all
-	}
-	return sample
-}
-
 // TestKillAtRandom kills at moments that nobody chose.
 func TestKillAtRandom(t *testing.T) {
 	for _, name := range []string{"local", "s3"} {
@@ -174,7 +166,7 @@ func TestKillAtRandom(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			t.Logf("seed %d, a whole run takes %v", seed, whole)
 			late := 0
-			for i := range kills(15, 200) {
+			for i := range testenv.Effort(15, 200) {
 				series := fmt.Sprintf("kill-%d", i)
 				kill := k.start(t, series)
 				k.waitAtRandom(t, series, random, whole)
@@ -183,7 +175,7 @@ func TestKillAtRandom(t *testing.T) {
 				}
 				k.again(t, series)
 			}
-			t.Logf("%d of %d kills came too late", late, kills(15, 200))
+			t.Logf("%d of %d kills came too late", late, testenv.Effort(15, 200))
 		})
 	}
 }

@@ -117,7 +117,7 @@ func fillVault(t *testing.T, dir string, n int) {
 // TestListMany lists many backups, as on a new machine and once more.
 func TestListMany(t *testing.T) {
 	const limit = 128 << 20
-	n := kills(600, 10_000)
+	n := testenv.Effort(600, 10_000)
 	s := testenv.S3(t)
 	s.MakeBucket("bucket")
 	dir := filepath.Join(s.Dir, "bucket", "vault")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/job"
 )
 
@@ -22,7 +23,7 @@ func TestMemory(t *testing.T) {
 	if floor := weigh(t, exec.Command("true")).rss; floor > memoryLimit/2 {
 		t.Fatalf("what is weighed includes %d MiB of who starts it", floor>>20)
 	}
-	size := int64(kills(400<<20, 1500<<20))
+	size := int64(testenv.Effort(400<<20, 1500<<20))
 	source := filepath.Join(t.TempDir(), "noise")
 	if err := job.WriteMix(t.Context(), source, "noise", size); err != nil {
 		t.Fatal(err)
