@@ -35,6 +35,9 @@ func newLimiter(bytesPerSecond int64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(min(max(bytesPerSecond/4, minBurst), maxBurst)))
 }
 
+// Unwrap returns what is decorated, for Feature.
+func (b *bandwidthBucket) Unwrap() Bucket { return b.Bucket }
+
 func (b *bandwidthBucket) Put(ctx context.Context, key string, body Body) error {
 	if b.up == nil {
 		return b.Bucket.Put(ctx, key, body)

@@ -21,9 +21,10 @@ var (
 	ErrInvalidURL  = errors.New("invalid vault URL")
 	ErrUnsupported = errors.New("not supported by this store")
 
-	// ErrStalled and ErrChecksum are passing faults with a name.
-	ErrStalled  = errors.New("no progress")
-	ErrChecksum = errors.New("checksum mismatch on the way")
+	// ErrStalled, ErrChecksum and ErrThrottled are passing faults with a name.
+	ErrStalled   = errors.New("no progress")
+	ErrChecksum  = errors.New("checksum mismatch on the way")
+	ErrThrottled = errors.New("the store asks to slow down")
 )
 
 // Error says which operation failed on what, why, and what to do next.

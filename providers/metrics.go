@@ -64,6 +64,9 @@ type metricsBucket struct {
 	m *Metrics
 }
 
+// Unwrap returns what is decorated, for Feature.
+func (b *metricsBucket) Unwrap() Bucket { return b.Bucket }
+
 func (b *metricsBucket) Put(ctx context.Context, key string, body Body) error {
 	defer b.m.begin(&b.m.puts)()
 	return b.Bucket.Put(ctx, key, watchedBody{body, func(r io.ReadSeekCloser) io.ReadSeekCloser {

@@ -23,6 +23,9 @@ type Options struct {
 	Connections int
 	// UserAgent names the program to a store; empty means "snapferry".
 	UserAgent string
+	// Attributes says what a new object gets besides its content, by its key;
+	// nil gives nothing. It is called once for each Put.
+	Attributes func(key string) Attributes
 	// Transport, if set, wraps the HTTP transport of a store. Tests inject
 	// faults with it.
 	Transport func(http.RoundTripper) http.RoundTripper
@@ -34,6 +37,14 @@ func (o Options) Logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return o.Log
+}
+
+// AttributesOf returns what the new object key gets besides its content.
+func (o Options) AttributesOf(key string) Attributes {
+	if o.Attributes == nil {
+		return Attributes{}
+	}
+	return o.Attributes(key)
 }
 
 // Opener opens the store a URL names and returns it with the prefix, without

@@ -22,6 +22,9 @@ type retryBucket struct {
 	p Policy
 }
 
+// Unwrap returns what is decorated, for Feature.
+func (r *retryBucket) Unwrap() Bucket { return r.Bucket }
+
 func (r *retryBucket) Put(ctx context.Context, key string, body Body) error {
 	return r.do(ctx, "put", key, func() error { return r.Bucket.Put(ctx, key, body) })
 }

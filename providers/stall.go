@@ -39,6 +39,9 @@ type stallBucket struct {
 	timeout time.Duration
 }
 
+// Unwrap returns what is decorated, for Feature.
+func (s *stallBucket) Unwrap() Bucket { return s.Bucket }
+
 func (s *stallBucket) Put(ctx context.Context, key string, body Body) error {
 	ctx, w := s.watch(ctx)
 	defer w.stop()
