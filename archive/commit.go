@@ -79,7 +79,7 @@ func (c *committer) putTable(ctx context.Context, i int) (format.ManifestImage, 
 	shape := format.TableShape{Data: im.data, Segment: c.capture.Segment, Chunk: c.capture.Chunk}
 	buf := c.budget.NewBuffer()
 	defer buf.Free()
-	if err := format.EncodeTable(im.set, shape, buf); err != nil {
+	if err := format.EncodeTable(im.set, shape, plainName, buf); err != nil {
 		return format.ManifestImage{}, fmt.Errorf("write table of %s: %w", ci.Name, err)
 	}
 	buf.Seal()

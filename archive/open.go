@@ -114,7 +114,7 @@ type pulled struct {
 
 // pull reads the segment that a row of the table names.
 func (v *Vault) pull(ctx context.Context, budget *memory.Budget, prefix string, r format.Row, chunk int64) (*pulled, error) {
-	key := prefix + format.SegmentFile(r.Index, r.Sum)
+	key := prefix + r.String()
 	buf, err := v.fetch(ctx, budget, key, r.Stored, hex.EncodeToString(r.Sum[:]))
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, damaged("read", key, errors.New("it is missing"))

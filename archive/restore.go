@@ -178,7 +178,7 @@ func (p *puller) decode(ctx context.Context, jobs <-chan frameJob, use func(fram
 			p.free(job.seg)
 		}
 		if err != nil {
-			if err := p.excuse(damaged("read", p.prefix+format.SegmentFile(r.Index, r.Sum), err)); err != nil {
+			if err := p.excuse(damaged("read", p.prefix+r.String(), err)); err != nil {
 				return err
 			}
 			continue

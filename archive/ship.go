@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -102,6 +103,7 @@ type shipment struct {
 	workers int
 	jobs    chan chunkJob
 	uploads chan *segment
+	name    func(index int64, sum [sha256.Size]byte) format.SegmentName
 	mu      sync.Mutex // guards im.set
 }
 
@@ -128,8 +130,8 @@ type chunkJob struct {
 
 func (w *Writer) shipImage(ctx context.Context, i int) error {
 	im := &w.images[i]
-	s := &shipment{v: w.v, budget: w.budget, im: im, prefix: w.v.dataKey(w.name, im.name), level: w.v.opts.Level,
-		shape:   format.TableShape{Data: -1, Segment: w.capture.Segment, Chunk: w.capture.Chunk},
+	s := &shipment{v: w.v, budget: w.budget, im: im, prefix: w.v.dataKey(w.name, im.name), level: w.v.opts.Level, name: w.segmentName(im.name),
+		shape:   w.shape(-1),
 		jobs:    make(chan chunkJob),
 		uploads: make(chan *segment, w.v.opts.Transfers),
 	}
@@ -339,7 +341,7 @@ func (s *shipment) work(ctx context.Context) error {
 // upload stores one segment under the name of its content. That the name is
 // taken means that the content is there.
 func (s *shipment) upload(ctx context.Context, seg *segment) error {
-	key := s.prefix + format.SegmentFile(seg.index, seg.buf.SHA256())
+	key := s.prefix + s.name(seg.index, seg.buf.SHA256()).String()
 	size := seg.buf.Size()
 	err := s.v.bucket.Put(ctx, key, seg.buf)
 	if err != nil && !errors.Is(err, providers.ErrExists) {

@@ -246,7 +246,7 @@ func (v *Vault) listSegments(ctx context.Context, n format.Name, image string, s
 			return nil, err
 		}
 		name, ok := format.ParseSegment(strings.TrimPrefix(o.Key, prefix))
-		if !ok || name.Age || name.Tag != "" || !shape.Admits(name.Index, o.Size) {
+		if !ok || !shape.Fits(name) || !shape.Admits(name.Index, o.Size) {
 			ignored++
 			v.opts.Log.Debug("object ignored", "key", o.Key, "bytes", o.Size)
 			continue

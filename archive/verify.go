@@ -176,7 +176,7 @@ func (v *Vault) compare(ctx context.Context, prefix string, rows iter.Seq2[forma
 		if rerr != nil {
 			return rerr
 		}
-		key := prefix + format.SegmentFile(r.Index, r.Sum)
+		key := prefix + r.String()
 		for more && err == nil && o.Key < key {
 			o, err, more = next()
 		}

@@ -210,10 +210,17 @@ const (
 	tagDigits   = 32
 )
 
-// SegmentFile returns the name of a segment of a vault that is neither
-// signed nor encrypted.
-func SegmentFile(index int64, sum [sha256.Size]byte) string {
-	return fmt.Sprintf("%0*d.%s.zst", indexDigits, index, hex.EncodeToString(sum[:]))
+// String returns the name of the segment's object.
+func (n SegmentName) String() string {
+	s := fmt.Sprintf("%0*d.%s", indexDigits, n.Index, hex.EncodeToString(n.Sum[:]))
+	if n.Tag != "" {
+		s += "." + n.Tag
+	}
+	s += ".zst"
+	if n.Age {
+		s += ".age"
+	}
+	return s
 }
 
 // ParseSegment reads the name of a segment. ok is false for anything else.

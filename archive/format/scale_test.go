@@ -23,7 +23,8 @@ func TestTableOf16TiB(t *testing.T) {
 		t.Errorf("a set of %d segments holds %d and %d entries", n, cap(set.sums), cap(set.stored))
 	}
 	var buf bytes.Buffer
-	if err := EncodeTable(set, shape, &buf); err != nil {
+	name := func(i int64, sum [32]byte) SegmentName { return SegmentName{Index: i, Sum: sum} }
+	if err := EncodeTable(set, shape, name, &buf); err != nil {
 		t.Fatal(err)
 	}
 	size := int64(buf.Len())

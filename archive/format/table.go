@@ -22,10 +22,9 @@ const tableFields = 5
 
 // Row is one segment of a table.
 type Row struct {
-	Index  int64
+	SegmentName
 	Raw    int64 // bytes
 	Stored int64 // bytes
-	Sum    [sha256.Size]byte
 }
 
 // SegmentSet is what is known of the segments of an image: which exist, how
@@ -70,10 +69,16 @@ type TableShape struct {
 	Data    int64 // raw bytes of the image's data; < 0 if unknown
 	Segment int64 // raw bytes of a segment
 	Chunk   int64 // raw bytes of a chunk
+	// Signed and Age: the names of all segments have a tag, and end in .age.
+	Signed, Age bool
 }
 
-// EncodeTable writes the table of a complete set.
-func EncodeTable(set *SegmentSet, shape TableShape, out io.Writer) error {
+// Fits reports whether a segment's name has what the shape demands.
+func (s TableShape) Fits(n SegmentName) bool { return n.Age == s.Age && (n.Tag != "") == s.Signed }
+
+// EncodeTable writes the table of a complete set, whose segments are named by
+// name.
+func EncodeTable(set *SegmentSet, shape TableShape, name func(index int64, sum [sha256.Size]byte) SegmentName, out io.Writer) error {
 	n := Segments(shape.Data, shape.Segment)
 	return writeLines(out, func(w *bufio.Writer) error {
 		fmt.Fprintln(w, tableHeader)
@@ -82,7 +87,7 @@ func EncodeTable(set *SegmentSet, shape TableShape, out io.Writer) error {
 				return fmt.Errorf("segment %d is missing", i)
 			}
 			fmt.Fprintf(w, "%0*d\t%d\t%d\t%x\t%s\n", indexDigits, i, SegmentRaw(i, shape.Data, shape.Segment),
-				set.stored[i], set.sums[i], SegmentFile(i, set.sums[i]))
+				set.stored[i], set.sums[i], name(i, set.sums[i]))
 		}
 		_, err := fmt.Fprintf(w, "end\t%d\t%d\t%d\n", n, shape.Data, set.Bytes)
 		return err
@@ -142,12 +147,12 @@ func (t *tableReader) row(fields []string) (Row, error) {
 		return Row{}, fmt.Errorf("%d fields, %d are expected", len(fields), tableFields)
 	}
 	name, ok := ParseSegment(fields[4])
-	r := Row{Index: name.Index, Sum: name.Sum}
+	r := Row{SegmentName: name}
 	if !ok || fields[0] != fields[4][:min(indexDigits, len(fields[4]))] || fields[3] != fmt.Sprintf("%x", name.Sum) {
 		return Row{}, fmt.Errorf("name %q does not agree with its index and hash", fields[4])
 	}
-	if name.Age || name.Tag != "" {
-		return Row{}, fmt.Errorf("name %q is of an encrypted or signed vault", fields[4])
+	if !t.shape.Fits(name) {
+		return Row{}, fmt.Errorf("name %q is not one of its vault: encrypted or signed where the others are not, or the other way round", fields[4])
 	}
 	if r.Index != t.next || t.short || r.Index >= MaxSegments {
 		return Row{}, fmt.Errorf("segment %d is out of order", r.Index)
