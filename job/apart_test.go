@@ -20,7 +20,7 @@ func TestVaultInsideSource(t *testing.T) {
 		"source": true, "source/deep": true, "source/new/newer": true, "link/vault": true,
 		"beside": false, "source-2": false, ".": false, "source/../beside": false,
 	} {
-		req := BackupRequest{Source: source, Vault: filepath.Join(dir, vault), AllowEmpty: true}
+		req := BackupRequest{Source: source, Vaults: []Vault{{URL: filepath.Join(dir, vault)}}, AllowEmpty: true}
 		_, err := (&Runner{}).Backup(t.Context(), req)
 		if got := Classify(err) == Usage; got != inside {
 			t.Errorf("vault %s: %v", vault, err)

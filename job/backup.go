@@ -17,7 +17,8 @@ import (
 // BackupRequest says what to back up, and where to.
 type BackupRequest struct {
 	Source string // URL, path, or -
-	Vault  string // URL or path
+	// Vaults take the backup, each by itself; at least one.
+	Vaults []Vault
 	Tier   string // empty: manual
 	Job    string // names the series; empty: the source's own name
 	// Time is the scheduled instant; zero means now.
@@ -45,7 +46,7 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 	if spec.Series == "" {
 		spec.Series = format.FitName(source.Name())
 	}
-	if err := s.open(ctx, req.Vault); err != nil {
+	if err := s.open(ctx, req.Vaults[0]); err != nil {
 		return nil, err
 	}
 	defer s.close()
@@ -82,8 +83,13 @@ func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archi
 // spec checks the choices of a request.
 func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 	spec := archive.Spec{Series: req.Job, Time: req.Time, Adopt: req.Adopt, Tier: lifecycle.Manual}
-	if req.Vault == "" {
-		return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+	if len(req.Vaults) == 0 {
+		return spec, usage("backup", errors.New("no vault is named"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+	}
+	for _, v := range req.Vaults {
+		if v.URL == "" {
+			return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+		}
 	}
 	if req.Job != "" {
 		if err := format.CheckName(req.Job); err != nil {

@@ -45,7 +45,7 @@ func TestVaultAnswersBeforeTheSourceIsTouched(t *testing.T) {
 			return refusing{}, "", nil
 		},
 	}}
-	_, err := r.Backup(t.Context(), BackupRequest{Source: "-", Vault: "bad://vault"})
+	_, err := r.Backup(t.Context(), BackupRequest{Source: "-", Vaults: []Vault{{URL: "bad://vault"}}})
 	if !errors.Is(err, providers.ErrCredentials) || Classify(err) != Failed {
 		t.Errorf("error %v", err)
 	}
@@ -62,7 +62,7 @@ func TestCancelWhileTheSourceBlocks(t *testing.T) {
 		vault := filepath.Join(t.TempDir(), "vault")
 		done := make(chan error, 1)
 		go func() {
-			_, err := r.Backup(ctx, BackupRequest{Source: "-", Vault: vault})
+			_, err := r.Backup(ctx, BackupRequest{Source: "-", Vaults: []Vault{{URL: vault}}})
 			done <- err
 		}()
 		if first != nil {
@@ -83,7 +83,7 @@ func TestCancelWhileTheSourceBlocks(t *testing.T) {
 			t.Fatal("the run did not end")
 		}
 		out.Close()
-		if report, err := r.List(t.Context(), ListRequest{Vault: vault}); err != nil || len(report.Backups) > 0 {
+		if report, err := r.List(t.Context(), ListRequest{Vault: Vault{URL: vault}}); err != nil || len(report.Backups) > 0 {
 			t.Errorf("listed: %+v, %v", report, err)
 		}
 	}
@@ -109,11 +109,11 @@ func TestPartlyDone(t *testing.T) {
 	for _, text := range []string{"data", ""} {
 		r := Runner{}
 		s := r.newSession()
-		spec, err := s.spec(BackupRequest{Vault: filepath.Join(t.TempDir(), "vault"), Job: "s"})
+		spec, err := s.spec(BackupRequest{Vaults: []Vault{{URL: filepath.Join(t.TempDir(), "vault")}}, Job: "s"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.open(t.Context(), filepath.Join(t.TempDir(), "vault")); err != nil {
+		if err := s.open(t.Context(), Vault{URL: filepath.Join(t.TempDir(), "vault")}); err != nil {
 			t.Fatal(err)
 		}
 		source, err := files.Stdin(strings.NewReader(text), "stdin", files.Options{Host: "host"})
@@ -142,7 +142,7 @@ func TestWarningsAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	report, err := (&Runner{}).Backup(t.Context(), BackupRequest{Source: dir, Vault: filepath.Join(t.TempDir(), "vault"), Tier: string(lifecycle.Daily)})
+	report, err := (&Runner{}).Backup(t.Context(), BackupRequest{Source: dir, Vaults: []Vault{{URL: filepath.Join(t.TempDir(), "vault")}}, Tier: string(lifecycle.Daily)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,11 +164,11 @@ func TestChangedSource(t *testing.T) {
 		b, prefix, err := open(ctx, u, o)
 		return meddler{b, path}, prefix, err
 	}
-	_, err := r.Backup(t.Context(), BackupRequest{Source: path, Vault: vault, Job: "s"})
+	_, err := r.Backup(t.Context(), BackupRequest{Source: path, Vaults: []Vault{{URL: vault}}, Job: "s"})
 	if !errors.Is(err, snapshot.ErrChanged) || Classify(err) != Failed || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
 	}
-	if report, err := r.List(t.Context(), ListRequest{Vault: vault}); err != nil || len(report.Backups) > 0 {
+	if report, err := r.List(t.Context(), ListRequest{Vault: Vault{URL: vault}}); err != nil || len(report.Backups) > 0 {
 		t.Errorf("listed: %+v, %v", report, err)
 	}
 }

@@ -165,7 +165,7 @@ func (b *bench) backup(ctx context.Context, name string, r *Runner, vault string
 	one := *r
 	one.Progress = nil
 	return b.time(name, func() error {
-		_, err := one.Backup(ctx, BackupRequest{Source: b.file, Vault: vault, Job: b.series(round)})
+		_, err := one.Backup(ctx, BackupRequest{Source: b.file, Vaults: []Vault{{URL: vault}}, Job: b.series(round)})
 		return err
 	})
 }

@@ -105,7 +105,7 @@ func (d *discard) Close() error { return nil }
 // dropSeries removes all objects of a series that was made to be measured.
 func (r *Runner) dropSeries(ctx context.Context, vault, series string) error {
 	s := r.newSession()
-	if err := s.open(ctx, vault); err != nil {
+	if err := s.open(ctx, Vault{URL: vault}); err != nil {
 		return err
 	}
 	defer s.close()

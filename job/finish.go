@@ -6,6 +6,7 @@ import "context"
 // missing.
 type FinishRequest struct {
 	Backup string // VAULT#REFERENCE
+	Access
 	// Unchecked finishes it also if nobody can tell any more whether its
 	// source stayed the same while it was read.
 	Unchecked bool
@@ -19,7 +20,7 @@ func (r *Runner) Finish(ctx context.Context, req FinishRequest) (*FinishReport, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, vault); err != nil {
+	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()

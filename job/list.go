@@ -15,7 +15,7 @@ import (
 
 // ListRequest says what is listed.
 type ListRequest struct {
-	Vault  string
+	Vault  Vault
 	Series string // empty: all
 	Tier   string // empty: all
 	// Incomplete lists also what was begun and has no manifest.
@@ -69,7 +69,7 @@ func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error)
 }
 
 func checkFilters(req ListRequest) error {
-	if req.Vault == "" {
+	if req.Vault.URL == "" {
 		return usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
 	if req.Series != "" {

@@ -16,6 +16,7 @@ import (
 // RestoreRequest says which backup goes where.
 type RestoreRequest struct {
 	Backup string // VAULT#REFERENCE
+	Access
 	Target string // path, file URL, or -
 	// Image restores this image alone, by its name or title; empty means all.
 	Image string
@@ -32,7 +33,7 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.openBackup(ctx, req.Backup)
+	b, err := s.openBackup(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +60,12 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 
 // openBackup opens the vault and the backup of a reference. Without an error
 // the caller closes the session.
-func (s *session) openBackup(ctx context.Context, reference string) (*archive.Backup, error) {
+func (s *session) openBackup(ctx context.Context, reference string, access Access) (*archive.Backup, error) {
 	vault, ref, err := splitReference(reference)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, vault); err != nil {
+	if err := s.open(ctx, Vault{URL: vault, Access: access}); err != nil {
 		return nil, err
 	}
 	e, err := s.find(ctx, ref)

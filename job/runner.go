@@ -116,13 +116,13 @@ func (r *Runner) newSession() *session {
 }
 
 // open opens the vault. The caller closes it.
-func (s *session) open(ctx context.Context, rawURL string) error {
+func (s *session) open(ctx context.Context, v Vault) error {
 	level, err := parseLevel(s.Tuning.Level)
 	if err != nil {
 		return err
 	}
-	s.shown = providers.Redact(rawURL)
-	bucket, prefix, err := s.Registry.Open(ctx, rawURL, providers.Options{
+	s.shown = providers.Redact(v.URL)
+	bucket, prefix, err := s.Registry.Open(ctx, v.URL, providers.Options{
 		Log: s.Log, Connections: s.transfers() + listConnections, UserAgent: s.Program, Transport: s.Transport})
 	if err != nil {
 		return err

@@ -5,12 +5,13 @@ import "context"
 // ShowRequest names a backup.
 type ShowRequest struct {
 	Backup string // VAULT#REFERENCE
+	Access
 }
 
 // Show tells what a backup holds.
 func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error) {
 	s := r.newSession()
-	b, err := s.openBackup(ctx, req.Backup)
+	b, err := s.openBackup(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}

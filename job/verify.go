@@ -11,6 +11,7 @@ import (
 // VerifyRequest says which backup is checked, and how thoroughly.
 type VerifyRequest struct {
 	Backup string // VAULT#REFERENCE
+	Access
 	// Sample is the part of the segments, 0 to 1, that is read, hashed and
 	// decoded. All of them are looked up in any case.
 	Sample float64
@@ -29,7 +30,7 @@ func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, vault); err != nil {
+	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()

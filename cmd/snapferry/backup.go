@@ -37,7 +37,7 @@ VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
   pg_dump shop | snapferry backup - /mnt/backups --job shop`,
 		Args: exactly("SOURCE", "VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Source, o.request.Vault = args[0], args[1]
+			o.request.Source, o.request.Vaults = args[0], []job.Vault{{URL: args[1]}}
 			return runBackup(c.Context(), o, d)
 		},
 	}

@@ -31,7 +31,7 @@ func newListCommand(d *deps) *cobra.Command {
 		Long:  `List shows what can be restored from VAULT, oldest first. A backup without a manifest is none, and shows only with --incomplete.`,
 		Args:  exactly("VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Vault = args[0]
+			o.request.Vault.URL = args[0]
 			return runList(c.Context(), o, d)
 		},
 	}
