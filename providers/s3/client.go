@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/internal/transport"
 )
 
 // Open is the providers.Opener of s3 URLs. It reads the AWS configuration but
@@ -39,12 +40,12 @@ func newBucket(ctx context.Context, l location, o providers.Options) (*Bucket, e
 	if err != nil {
 		return nil, err
 	}
-	transport := newTransport(cfg, o.Connections)
-	var rt http.RoundTripper = transport
+	pool := newTransport(cfg, o.Connections)
+	var rt http.RoundTripper = pool
 	if o.Transport != nil {
 		rt = o.Transport(rt)
 	}
-	httpClient := &http.Client{Transport: observed{rt},
+	httpClient := &http.Client{Transport: transport.Observe(rt),
 		// A redirect names another region; it is reported, not followed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if l.role != "" {
@@ -64,7 +65,7 @@ func newBucket(ctx context.Context, l location, o providers.Options) (*Bucket, e
 	if err != nil {
 		return nil, &providers.Error{Op: "open", Key: l.raw, Err: err}
 	}
-	return &Bucket{name: l.bucket, client: client, lister: lister, idle: transport}, nil
+	return &Bucket{name: l.bucket, client: client, lister: lister, idle: pool}, nil
 }
 
 func userAgent(o providers.Options) string {
@@ -88,7 +89,7 @@ func loadConfig(ctx context.Context, l location) (aws.Config, error) {
 			"check profile= and AWS_PROFILE; `aws configure list-profiles` shows what there is")
 	}
 	if err != nil {
-		return cfg, credentialsFailed("open", l.raw, "load the AWS configuration: "+scrub(err.Error()), "check the files in ~/.aws and the AWS_* variables")
+		return cfg, credentialsFailed("open", l.raw, "load the AWS configuration: "+providers.Scrub(err.Error()), "check the files in ~/.aws and the AWS_* variables")
 	}
 	if l.anonymous {
 		cfg.Credentials = aws.AnonymousCredentials{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/internal/transport"
 )
 
 // answer is the part of a store's refusal that decides what it means.
@@ -39,7 +39,7 @@ func (b *Bucket) explain(ctx context.Context, op, key string, err error) error {
 		return b.explainCredentials(op, key, c.err, a)
 	}
 	if !answered {
-		return &providers.Error{Op: op, Key: key, Err: unreachable(err)}
+		return &providers.Error{Op: op, Key: key, Err: transport.Unreachable(err)}
 	}
 	out := b.classify(op, a)
 	out.Op, out.Key = op, key
@@ -72,16 +72,16 @@ func parseAnswer(err error) (answer, bool) {
 }
 
 func (a answer) text() string {
-	s := scrub(a.code)
+	s := providers.Scrub(a.code)
 	if s == "" {
 		s = "no reason given"
 	}
 	if m := strings.TrimSpace(a.message); m != "" && m != a.code {
-		s += ": " + scrub(m)
+		s += ": " + providers.Scrub(m)
 	}
 	s += fmt.Sprintf(" (HTTP status %d", a.status)
 	if a.requestID != "" {
-		s += ", request " + scrub(a.requestID)
+		s += ", request " + providers.Scrub(a.requestID)
 	}
 	return s + ")"
 }
@@ -183,25 +183,7 @@ func (b *Bucket) wrongRegion(a answer) *providers.Error {
 var (
 	expectedRegion = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
 	regionName     = regexp.MustCompile(`^[a-z0-9-]{2,40}$`)
-	// secretText is what must not be repeated, should a store or a proxy
-	// answer with the request it got.
-	secretText = regexp.MustCompile(`(?i)(signature|credential|security-?token|authorization|secret[a-z_-]*|access-?key-?id)` +
-		`(["'>]?\s*[=:>]\s*["']?)[^\s"'&,<]+`)
-	authScheme = regexp.MustCompile(`(?i)(AWS4-HMAC-SHA256|Bearer|Basic)\s+[^\n<]*`)
 )
-
-// scrub removes what looks like a credential from a text of others, and bounds
-// its length.
-func scrub(s string) string {
-	const most = 500
-	s = authScheme.ReplaceAllString(s, "$1 xxx")
-	s = secretText.ReplaceAllString(s, "$1${2}xxx")
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
 
 func clocks(a answer) error {
 	if server := a.header.Get("Date"); server != "" && a.signedAt != "" {
@@ -210,28 +192,10 @@ func clocks(a answer) error {
 	return providers.ErrClockSkew
 }
 
-// unreachable is the error of a request without an answer, without the URL
-// that package net/http puts before it.
-func unreachable(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if errors.Is(err, context.Canceled) {
-		return errors.New(scrub(err.Error()))
-	}
-	return fmt.Errorf("reach the store: %w", scrubbed{err})
-}
-
-// scrubbed shows less of an error than it is.
-type scrubbed struct{ err error }
-
-func (s scrubbed) Error() string { return scrub(s.err.Error()) }
-func (s scrubbed) Unwrap() error { return s.err }
-
 // explainCredentials tells a source of credentials that has none from one
 // that cannot be reached for the moment.
 func (b *Bucket) explainCredentials(op, key string, err error, a answer) error {
-	text := scrub(err.Error())
+	text := providers.Scrub(err.Error())
 	if a.status >= 500 || a.status == http.StatusTooManyRequests {
 		return &providers.Error{Op: op, Key: key, Err: errors.New("get credentials: " + text)}
 	}

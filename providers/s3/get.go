@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/internal/transport"
 )
 
 // Get reads a range of the object with one request. It checks that the store
@@ -72,7 +73,7 @@ func (s span) check(ranged bool, out *s3.GetObjectOutput) (int64, error) {
 	if out.ContentRange == nil {
 		return 0, fmt.Errorf("%w: it ignores the range of a request", providers.ErrUnsupported)
 	}
-	from, to, size, err := parseContentRange(*out.ContentRange)
+	from, to, size, err := transport.ParseContentRange(*out.ContentRange)
 	if err != nil {
 		return 0, err
 	}
@@ -80,17 +81,6 @@ func (s span) check(ranged bool, out *s3.GetObjectOutput) (int64, error) {
 		return 0, fmt.Errorf("the store sends %d bytes as %q where bytes %d to %d were asked for", length, *out.ContentRange, s.from, s.to)
 	}
 	return length, nil
-}
-
-// parseContentRange parses "bytes FROM-TO/SIZE" (RFC 9110, section 14.4), of
-// which all parts must be known here.
-func parseContentRange(s string) (from, to, size int64, err error) {
-	var rest string
-	n, _ := fmt.Sscanf(s+"\x00", "bytes %d-%d/%d%s", &from, &to, &size, &rest)
-	if n != 4 || rest != "\x00" || from < 0 || to < from || size <= to {
-		return 0, 0, 0, fmt.Errorf("the store sends the range %q, which is none", s)
-	}
-	return from, to, size, nil
 }
 
 // reader reads the body of an answer and knows where it has to end.

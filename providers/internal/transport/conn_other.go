@@ -1,6 +1,6 @@
 //go:build !linux
 
-package s3
+package transport
 
 import "net"
 
