@@ -1,5 +1,6 @@
-// Package lifecycle holds the policy side of rotation: tiers, and later the
-// rules that expire them. It is pure: no I/O, no clock, no cloud SDK.
+// Package lifecycle holds the policy side of rotation: tiers, what is kept of
+// them and for how many days, and later the rules that expire them. It is pure:
+// no I/O, no clock, no cloud SDK.
 package lifecycle
 
 import (

@@ -1,0 +1,81 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrLockTooLong says that a lock would outlive the objects it is for: the
+// rule that is to remove them could not, and the vault would grow.
+var ErrLockTooLong = errors.New("the lock is longer than the objects live")
+
+// LockError is the arithmetic of a lock that is too long. It is an
+// ErrLockTooLong.
+type LockError struct {
+	Tier   Tier
+	Lock   int  // days
+	Kind   Tier // whose window decides: Tier, or one below it
+	Keep   Keep // of that kind
+	Window int  // days
+	Chain  int  // days a chain of differentials may add
+	Days   int  // that the objects live
+}
+
+func (e *LockError) Unwrap() error { return ErrLockTooLong }
+
+func (e *LockError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s keeps %s", e.Kind, e.kept())
+	if e.Kind != e.Tier {
+		fmt.Fprintf(&b, ", and %s holds backups that stand for those, too", e.Tier)
+	}
+	if e.Chain > 0 {
+		fmt.Fprintf(&b, ", plus a chain of %d", e.Chain)
+	}
+	fmt.Fprintf(&b, ": objects live %s, the lock is %d", plural(e.Days, "day"), e.Lock)
+	return b.String()
+}
+
+// kept says what a window is made of.
+func (e *LockError) kept() string {
+	unit, current := "day", "today"
+	switch e.Kind {
+	case Hourly:
+		unit, current = "hour", "this one"
+	case Weekly:
+		unit, current = "week", "this one"
+	case Monthly:
+		unit, current = "month", "this one"
+	case Yearly:
+		unit, current = "year", "this one"
+	case Daily, Manual:
+	}
+	text := fmt.Sprintf("%d whole %ss", e.Keep.Count, unit)
+	if e.Keep.Count == 1 {
+		text = "one whole " + unit
+	}
+	if e.Keep.Slack > 0 {
+		text += fmt.Sprintf(", %d more as slack", e.Keep.Slack)
+	}
+	return fmt.Sprintf("%s and %s: %s", text, current, plural(e.Window, "day"))
+}
+
+func plural(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}
+
+// CheckLock refuses a lock of so many days on the objects of tier t with a
+// *LockError if they live shorter. What lives for ever may be locked for any
+// time.
+func (p Policy) CheckLock(t Tier, days int) error {
+	life, ok := p.CatalogDays(t)
+	if !ok || days <= life {
+		return nil
+	}
+	window, kind := p.Held(t)
+	return &LockError{Tier: t, Lock: days, Kind: kind, Keep: p.Keep(kind), Window: window, Chain: p.MaxChain, Days: life}
+}

@@ -1,0 +1,121 @@
+package lifecycle
+
+import (
+	"time"
+)
+
+// Keep says how long backups stand for periods of one kind.
+type Keep struct {
+	Count int // whole periods kept beside the current one (n_k); 0: this kind is not kept
+	Slack int // further periods that make up for ones without a success (s_k)
+}
+
+// Policy is what a vault promises to keep. Its zero value promises nothing and
+// so lets every backup live for ever.
+type Policy struct {
+	Hourly, Daily, Weekly, Monthly, Yearly Keep
+	// Zone is where days, weeks, months and years begin; nil means UTC.
+	Zone *time.Location
+	// MaxChain is the age in days, from the root on, at which the last
+	// differential of a chain may be taken; 0 where there are none.
+	MaxChain int
+}
+
+// Keep returns how long backups stand for periods of the kind of tier t;
+// zero for Manual, which stands for none.
+func (p Policy) Keep(t Tier) Keep {
+	switch t {
+	case Hourly:
+		return p.Hourly
+	case Daily:
+		return p.Daily
+	case Weekly:
+		return p.Weekly
+	case Monthly:
+		return p.Monthly
+	case Yearly:
+		return p.Yearly
+	case Manual:
+	}
+	return Keep{}
+}
+
+// kinds are the tiers that stand for a period, from the shortest on.
+func kinds() []Tier { return []Tier{Hourly, Daily, Weekly, Monthly, Yearly} }
+
+func (p Policy) zone() *time.Location {
+	if p.Zone == nil {
+		return time.UTC
+	}
+	return p.Zone
+}
+
+// Until is U_k of the period of kind k that contains t: the instant to which a
+// backup promoted for that period is promised. It is the start of the period
+// after the current one, the Count and the Slack. The zero time means that
+// this kind is not kept.
+func (p Policy) Until(k Tier, t time.Time) time.Time {
+	keep := p.Keep(k)
+	if keep.Count <= 0 {
+		return time.Time{}
+	}
+	return PeriodOf(k, t, p.zone()).Add(keep.Count + keep.Slack + 1).Start()
+}
+
+// The years over which windows are measured. Rules of time zones and leap
+// days repeat well within them.
+const firstYear, lastYear = 2024, 2064
+
+// day is what a store's rules count in, whatever a zone calls a day.
+const day = 24 * time.Hour
+
+// Window is W_k: the days after its creation at which an object may go that
+// stands for any period of kind k from 2024 to 2064, rounded up; exact for
+// days of 23 and 25 hours. It is 0 if the kind is not kept.
+func (p Policy) Window(k Tier) int {
+	keep := p.Keep(k)
+	if keep.Count <= 0 {
+		return 0
+	}
+	n := keep.Count + keep.Slack + 1
+	if k == Hourly { // hours are all alike
+		return ceilDays(time.Duration(n) * time.Hour)
+	}
+	zone, longest := p.zone(), 0
+	period := PeriodOf(k, time.Date(firstYear, 1, 1, 12, 0, 0, 0, zone), zone)
+	for period.date.Year() <= lastYear {
+		longest = max(longest, ceilDays(period.Add(n).Start().Sub(period.Start())))
+		period = period.Add(1)
+	}
+	return longest
+}
+
+func ceilDays(d time.Duration) int { return int((d + day - 1) / day) }
+
+// Held is H(T): the longest window of the kinds up to t, since a backup stands
+// for all of them, and the kind it is of. It is 0 where none is kept.
+func (p Policy) Held(t Tier) (days int, kind Tier) {
+	for _, k := range kinds() {
+		if w := p.Window(k); w > days {
+			days, kind = w, k
+		}
+		if k == t {
+			break
+		}
+	}
+	return days, kind
+}
+
+// CatalogDays is D_cat(T): the days after which a rule may remove the catalog
+// objects of tier t. ok is false if none ever does: t is Manual, or nothing is
+// kept of it and of the tiers below.
+func (p Policy) CatalogDays(t Tier) (days int, ok bool) {
+	if t == Manual {
+		return 0, false
+	}
+	held, _ := p.Held(t)
+	if held == 0 {
+		return 0, false
+	}
+	return held + p.MaxChain, true
+}
