@@ -32,23 +32,30 @@ type Policy struct {
 	// StallTimeout is how long an operation may move no byte. Zero means
 	// DefaultStallTimeout, negative forever.
 	StallTimeout time.Duration
-	// UploadRate and DownloadRate limit all transfers together, in bytes a
-	// second. Zero or negative means no limit.
-	UploadRate, DownloadRate int64
+	// Bandwidth limits the bytes a second of all transfers together, by the
+	// local time of Now. Running transfers follow a change within a second.
+	Bandwidth Timetable
+	// Uploads and Downloads say how many Puts and Gets may be in flight; the
+	// zero value sets no limit.
+	Uploads, Downloads Concurrency
 
-	// Wait sleeps until d has passed or ctx is done, and then returns its
-	// error; Rand returns a number in [0, 1). Tests replace them; nil means
-	// the clock and math/rand.
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Wait sleeps before a retry until d has passed or ctx is done, and then
+	// returns its error; Rand returns a number in [0, 1). Tests replace them;
+	// nil means the clock and math/rand.
 	Wait func(ctx context.Context, d time.Duration) error
 	Rand func() float64
 }
 
 // Decorate wraps b with everything p asks for. From the outside in:
 //
-//	retry      starts over, or goes on where a reader was
-//	bandwidth  waits; outside the watchdog, which must not count the waiting
-//	metrics    counts each attempt and all bytes, also those sent twice
-//	stall      cancels an attempt that does not move
+//	retry        starts over, or goes on where a reader was
+//	concurrency  lets so many attempts in; inside retry, whose waiting must not
+//	             keep others out, and which must not hide that a store throttles
+//	bandwidth    waits; outside the watchdog, which must not count the waiting
+//	metrics      counts each attempt and all bytes, also those sent twice
+//	stall        cancels an attempt that does not move
 //
 // Closing the result closes b.
 func Decorate(b Bucket, p Policy) Bucket {
@@ -59,8 +66,11 @@ func Decorate(b Bucket, p Policy) Bucket {
 	if p.Metrics != nil {
 		b = &metricsBucket{Bucket: b, m: p.Metrics}
 	}
-	if p.UploadRate > 0 || p.DownloadRate > 0 {
-		b = newBandwidthBucket(b, p.UploadRate, p.DownloadRate)
+	if !p.Bandwidth.IsZero() {
+		b = newBandwidthBucket(b, p)
+	}
+	if p.Uploads.Max > 0 || p.Downloads.Max > 0 {
+		b = newConcurrencyBucket(b, p)
 	}
 	return &retryBucket{Bucket: b, p: p}
 }
@@ -80,6 +90,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.StallTimeout == 0 {
 		p.StallTimeout = DefaultStallTimeout
+	}
+	if p.Now == nil {
+		p.Now = time.Now //nolint:forbidigo // the default of what a caller may set
 	}
 	if p.Wait == nil {
 		p.Wait = wait

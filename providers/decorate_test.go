@@ -73,7 +73,8 @@ func TestContract(t *testing.T) {
 					var rec recorded
 					p := rec.policy()
 					p.Tries = 30
-					p.UploadRate, p.DownloadRate = 4<<30, 4<<30
+					p.Bandwidth = providers.Steady(4<<30, 4<<30)
+					p.Uploads, p.Downloads = providers.Concurrency{Max: 3}, providers.Concurrency{Start: 1, Max: 2}
 					return providers.Decorate(faults.NewBucket(localBucket(t, dir), seed, rates), p)
 				}
 				return providertest.Harness{Bucket: reopen(t), Reopen: reopen, NoNesting: true}

@@ -173,7 +173,7 @@ func TestStallIsRetried(t *testing.T) {
 // Put, nor a bandwidth limit, nor a slow consumer of a listing.
 func TestCallerIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := providers.Decorate(&slow{bytes: 3, perByte: time.Second}, providers.Policy{Tries: 1, UploadRate: 10})
+		b := providers.Decorate(&slow{bytes: 3, perByte: time.Second}, providers.Policy{Tries: 1, Bandwidth: providers.Steady(10, 0)})
 		r, err := b.Get(t.Context(), "a", 0, -1)
 		for range 3 {
 			time.Sleep(time.Hour)
@@ -237,7 +237,7 @@ func TestBandwidth(t *testing.T) {
 	const each, transfers = 8 << 20, 4
 	for _, rate := range []int64{1 << 10, 100 << 10, 1 << 20, 100 << 20} {
 		synctest.Test(t, func(t *testing.T) {
-			b := providers.Decorate(discard{}, providers.Policy{UploadRate: rate, DownloadRate: 2 * rate, Tries: 1})
+			b := providers.Decorate(discard{}, providers.Policy{Bandwidth: providers.Steady(rate, 2*rate), Tries: 1})
 			body := providers.Bytes(make([]byte, each))
 			up := elapsed(t, transfers, func() error { return b.Put(t.Context(), "a", body) })
 			down := elapsed(t, transfers, func() error {
@@ -271,7 +271,7 @@ func elapsed(t *testing.T, n int, do func() error) time.Duration {
 
 func TestBandwidthIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := providers.Decorate(discard{}, providers.Policy{UploadRate: 100})
+		b := providers.Decorate(discard{}, providers.Policy{Bandwidth: providers.Steady(100, 0)})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Second, cancel)
 		start := time.Now()
@@ -290,7 +290,7 @@ func TestBandwidthIsCancelled(t *testing.T) {
 // BenchmarkDecorated shows that the decorators neither copy nor allocate with
 // the bytes.
 func BenchmarkDecorated(b *testing.B) {
-	bucket := providers.Decorate(discard{}, providers.Policy{Metrics: new(providers.Metrics), UploadRate: 1 << 50})
+	bucket := providers.Decorate(discard{}, providers.Policy{Metrics: new(providers.Metrics), Bandwidth: providers.Steady(1<<50, 0)})
 	body := providers.Bytes(make([]byte, 33<<20))
 	b.SetBytes(body.Size())
 	b.ReportAllocs()
