@@ -2,9 +2,16 @@ package archive
 
 import (
 	"crypto/sha256"
+	"strings"
 
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
+)
+
+// The rooms of a tier.
+const (
+	catalogRoom = "catalog"
+	dataRoom    = "data"
 )
 
 func (v *Vault) tierKey(t lifecycle.Tier, room string) string {
@@ -13,15 +20,38 @@ func (v *Vault) tierKey(t lifecycle.Tier, room string) string {
 
 // catalogKey is the key of one object of n's catalog entry.
 func (v *Vault) catalogKey(n format.Name, file string) string {
-	return v.tierKey(n.Tier, "catalog") + n.Series + "/" + n.ID.String() + "/" + file
+	return v.tierKey(n.Tier, catalogRoom) + n.Series + "/" + n.ID.String() + "/" + file
 }
 
 // dataKey is the key below which the segments of an image of n lie.
 func (v *Vault) dataKey(n format.Name, image string) string {
-	return v.tierKey(n.Tier, "data") + n.Series + "/" + n.ID.String() + "/" + image + "/"
+	return v.tierKey(n.Tier, dataRoom) + n.Series + "/" + n.ID.String() + "/" + image + "/"
 }
 
 // plainName names a segment of a vault that is neither signed nor encrypted.
 func plainName(index int64, sum [sha256.Size]byte) format.SegmentName {
 	return format.SegmentName{Index: index, Sum: sum}
 }
+
+// Classify says of an object of the vault below prefix, which is "" or has no
+// slash at its end, which tier it belongs to and whether it is bulk: a segment,
+// and not of the catalog. ok is false for what belongs to no tier.
+func Classify(prefix, key string) (tier lifecycle.Tier, bulk, ok bool) {
+	if prefix != "" {
+		if key, ok = strings.CutPrefix(key, prefix+"/"); !ok {
+			return "", false, false
+		}
+	}
+	parts := strings.SplitN(key, "/", 3)
+	if len(parts) < 3 {
+		return "", false, false
+	}
+	tier, err := lifecycle.ParseTier(parts[0])
+	if err != nil || parts[1] != catalogRoom && parts[1] != dataRoom {
+		return "", false, false
+	}
+	return tier, parts[1] == dataRoom, true
+}
+
+// ManifestKey is the key of the manifest, which is written last.
+func (b *Backup) ManifestKey() string { return b.v.catalogKey(b.Name, format.ManifestFile) }

@@ -49,7 +49,7 @@ func (v *Vault) List(ctx context.Context, series string) (entries []Entry, ignor
 }
 
 func (v *Vault) listTier(ctx context.Context, tier lifecycle.Tier, series string) ([]Entry, int, error) {
-	root := v.tierKey(tier, "catalog")
+	root := v.tierKey(tier, catalogRoom)
 	prefix := root
 	if series != "" {
 		prefix += series + "/"
