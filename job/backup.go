@@ -46,7 +46,7 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 	if spec.Series == "" {
 		spec.Series = format.FitName(source.Name())
 	}
-	if err := s.open(ctx, req.Vaults[0]); err != nil {
+	if err := s.openToWrite(ctx, req.Vaults[0]); err != nil {
 		return nil, err
 	}
 	defer s.close()

@@ -20,7 +20,7 @@ func (r *Runner) Finish(ctx context.Context, req FinishRequest) (*FinishReport, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
+	if err := s.openToWrite(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()

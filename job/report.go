@@ -79,6 +79,13 @@ type ShowReport struct {
 	Backup
 	SegmentBytes int64 `json:"segment_bytes"` // raw bytes of a segment
 	ChunkBytes   int64 `json:"chunk_bytes"`   // raw bytes of a chunk
+	Lock         *Lock `json:"lock,omitempty"`
+}
+
+// Lock keeps a backup from being removed.
+type Lock struct {
+	Mode  string    `json:"mode"`  // "governance" or "compliance"
+	Until time.Time `json:"until"` // of the manifest, by the store
 }
 
 // VerifyReport is the result of Runner.Verify.

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
@@ -57,8 +58,11 @@ type Runner struct {
 // Tuning says how much of the machine and the network a run may use. Zero
 // means the default everywhere.
 type Tuning struct {
-	Workers   int    // goroutines that compress or decompress; default: one a core
-	Transfers int    // uploads or downloads in flight; default 8
+	Workers int // goroutines that compress or decompress; default: one a core
+	// Transfers are the uploads or downloads in flight at most. 0 begins with 8
+	// and goes up to 32 while throughput grows. There are fewer while the store
+	// asks to slow down, and never more than memory allows.
+	Transfers int
 	MaxMemory int64  // bytes for the whole process; default DefaultMemory
 	Level     string // compression: fastest, default, better, best, stored
 	Segment   int64  // raw bytes of a segment of a new backup
@@ -66,8 +70,10 @@ type Tuning struct {
 
 	Tries        int           // how often one request is tried; 1: no retry
 	StallTimeout time.Duration // a transfer that moves no byte for so long is tried again; negative: never
-	UploadRate   int64         // bytes a second of all uploads together; 0: no limit
-	DownloadRate int64         // the same of downloads
+	// Bandwidth limits the bytes a second of all transfers together, as
+	// providers.ParseTimetable reads it: 20MB, 10MB:off for up and down, or by
+	// the local time 08:00,512kB 23:00,off. Empty: no limit.
+	Bandwidth string
 }
 
 // DefaultMemory is the memory limit of the process, in bytes, where none is
@@ -83,6 +89,8 @@ type session struct {
 	bucket   providers.Bucket
 	prefix   string // of the vault's keys; empty, or without a slash at its end
 	folder   string // absolute path of a vault that is a folder
+	locks    map[string]LockPolicy
+	rates    providers.Timetable
 	metrics  *providers.Metrics
 	warnings *warnings
 }
@@ -121,9 +129,17 @@ func (s *session) open(ctx context.Context, v Vault) error {
 	if err != nil {
 		return err
 	}
+	if err := v.checkLocks(); err != nil {
+		return err
+	}
+	s.locks = v.Locks
+	if s.rates, err = parseBandwidth(s.Tuning.Bandwidth); err != nil {
+		return err
+	}
 	s.shown = providers.Redact(v.URL)
 	bucket, prefix, err := s.Registry.Open(ctx, v.URL, providers.Options{
-		Log: s.Log, Connections: s.transfers() + listConnections, UserAgent: s.Program, Transport: s.Transport})
+		Log: s.Log, Connections: s.transfers() + listConnections, UserAgent: s.Program, Transport: s.Transport,
+		Attributes: s.attributes})
 	if err != nil {
 		return err
 	}
@@ -131,8 +147,7 @@ func (s *session) open(ctx context.Context, v Vault) error {
 	if local, ok := bucket.(interface{ Folder() string }); ok {
 		s.folder = local.Folder()
 	}
-	s.bucket = providers.Decorate(bucket, providers.Policy{Log: s.Log, Metrics: s.metrics, Tries: s.Tuning.Tries,
-		StallTimeout: s.Tuning.StallTimeout, UploadRate: s.Tuning.UploadRate, DownloadRate: s.Tuning.DownloadRate})
+	s.bucket = providers.Decorate(bucket, s.policy())
 	s.vault, err = archive.NewVault(s.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),
 		MaxMemory: s.Tuning.MaxMemory, Level: level, Segment: s.Tuning.Segment, Chunk: s.Tuning.Chunk,
 		Program: s.Program, Log: s.Log, Now: s.Now, Progress: &s.Progress.data})
@@ -146,14 +161,43 @@ func (s *session) open(ctx context.Context, v Vault) error {
 // listConnections are those beyond the transfers: listings and small objects.
 const listConnections = 2
 
+// policy says how the store is used.
+func (s *session) policy() providers.Policy {
+	inFlight := providers.Concurrency{Max: s.transfers()}
+	if s.Tuning.Transfers <= 0 {
+		inFlight.Start = startTransfers
+	}
+	return providers.Policy{Log: s.Log, Metrics: s.metrics, Tries: s.Tuning.Tries, StallTimeout: s.Tuning.StallTimeout,
+		Bandwidth: s.rates, Uploads: inFlight, Downloads: inFlight, Now: s.Now}
+}
+
+func parseBandwidth(text string) (providers.Timetable, error) {
+	if text == "" {
+		return providers.Timetable{}, nil
+	}
+	rates, err := providers.ParseTimetable(text)
+	if err != nil {
+		return rates, usage("bandwidth "+strconv.Quote(text), err, "write 20MB, 10MB:off for up and down, or 08:00,512kB 12:00,10MB 23:00,off")
+	}
+	return rates, nil
+}
+
+// transfers is how many may be in flight at most.
 func (s *session) transfers() int {
 	if s.Tuning.Transfers > 0 {
 		return s.Tuning.Transfers
 	}
-	return defaultTransfers
+	return maxTransfers
 }
 
-const defaultTransfers = 8
+// Transfers in flight where nobody says how many: at first, and at most.
+const (
+	startTransfers = 8
+	maxTransfers   = 32
+)
+
+// ParseBytes reads a number of bytes such as 256MiB or 1.5GB.
+func ParseBytes(s string) (int64, error) { return providers.ParseBytes(s) }
 
 // close releases the vault. By then all that counts is durable, or has failed.
 func (s *session) close() {

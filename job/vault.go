@@ -1,6 +1,10 @@
 package job
 
-import "context"
+import (
+	"context"
+
+	"github.com/snapferry/snapferry/lifecycle"
+)
 
 // Vault is a place for backups, and how it is used.
 type Vault struct {
@@ -29,6 +33,9 @@ type Access struct {
 	Signers []string
 	// Locks say, by the name of a tier, how new objects of it are locked.
 	Locks map[string]LockPolicy
+	// Retention is what the vault keeps. A lock that is longer than the
+	// objects of its tier live is refused; zero: they live for ever.
+	Retention lifecycle.Policy
 	// Versions reads the oldest version that is right of what was overwritten
 	// or deleted, in stores that keep them.
 	Versions bool

@@ -15,6 +15,14 @@ import (
 // as many tries as any other operation.
 const resetAfterBytes = 256 << 10
 
+// Retry calls f, which must be repeatable, until it succeeds, fails for good or
+// p gives up: for what a Bucket's optional interfaces ask of a store. op and
+// key are for the log.
+func Retry(ctx context.Context, p Policy, op, key string, f func() error) error {
+	r := &retryBucket{p: p.withDefaults()}
+	return r.do(ctx, op, key, f)
+}
+
 // retryBucket tries passing faults again. A Put whose answer was lost is told
 // ErrExists by its own first attempt; who must know compares the content.
 type retryBucket struct {

@@ -15,6 +15,7 @@ var errNegative = errors.New("it is too small")
 
 type backupOptions struct {
 	engine  engineOptions
+	lock    lockOptions
 	request job.BackupRequest
 	level   string
 	time    string
@@ -42,6 +43,7 @@ VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
 		},
 	}
 	o.engine.register(c, "uploads")
+	o.lock.register(c)
 	f := c.Flags()
 	f.StringVar(&o.request.Tier, "tier", "", "shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default manual)")
 	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name)")
@@ -69,6 +71,14 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 			return refused("--time "+o.time, errors.New("it is not an instant"), "write it as 2026-11-22T03:00:00Z or 2026-11-22T04:00:00+01:00")
 		}
 	}
+	if err := o.lock.apply(&o.request.Vaults[0].Access); err != nil {
+		return err
+	}
+	ctx, cancel, err := o.engine.within(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	r := d.runner(tuning)
 	r.Host, r.TempDir = o.host, o.tempDir
 	stop := d.watch(r.Progress)

@@ -61,6 +61,11 @@ func runBench(ctx context.Context, o benchOptions, d *deps) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel, err := o.engine.within(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	o.request.Size = o.size.n
 	report, err := d.runner(tuning).Bench(ctx, o.request)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 type finishOptions struct {
 	store   storeOptions
+	lock    lockOptions
 	request job.FinishRequest
 }
 
@@ -30,6 +31,7 @@ BACKUP is VAULT#SERIES/ID or VAULT#TIER/SERIES/ID as snapferry list --incomplete
 		},
 	}
 	o.store.register(c)
+	o.lock.register(c)
 	c.Flags().BoolVar(&o.request.Unchecked, "unchecked", false, "finish it also if nobody can tell whether its source stayed the same")
 	return c
 }
@@ -37,6 +39,9 @@ BACKUP is VAULT#SERIES/ID or VAULT#TIER/SERIES/ID as snapferry list --incomplete
 func runFinish(ctx context.Context, o finishOptions, d *deps) error {
 	tuning, err := o.store.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.lock.apply(&o.request.Access); err != nil {
 		return err
 	}
 	report, err := d.runner(tuning).Finish(ctx, o.request)

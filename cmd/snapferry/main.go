@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // zones are known where the system has no database of them
 
 	"golang.org/x/term"
 

@@ -45,6 +45,11 @@ func runRestore(ctx context.Context, o restoreOptions, d *deps) error {
 	if toStdout && d.global.json {
 		return refused("--json", errors.New("the target - is standard output, too"), "restore to a file, or leave out --json")
 	}
+	ctx, cancel, err := o.engine.within(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	r := d.runner(tuning)
 	stop := d.watch(r.Progress)
 	report, err := r.Restore(ctx, o.request)

@@ -199,10 +199,5 @@ func (d *deps) print(result any, text func(w io.Writer)) error {
 	return writeText(d.stdout, text)
 }
 
-// ended is the error of a run whose context ended.
-func ended(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && job.Classify(err) != job.Interrupted && job.Classify(err) != job.Partial {
-		return &job.Error{Op: "run", Name: "snapferry", Err: fmt.Errorf("%w: %w", ctx.Err(), err)}
-	}
-	return err
-}
+// ended is the error of a run under ctx as it is to be told.
+func ended(ctx context.Context, err error) error { return job.End(ctx, err) }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/snapferry/snapferry/internal/mix"
 	"github.com/snapferry/snapferry/internal/testenv"
+	"github.com/snapferry/snapferry/job"
 )
 
 // TestScript runs the scripts that need nothing but a file system.
@@ -109,7 +110,7 @@ func checkErrorLines(stderr string) string {
 
 // data FILE BYTES [KIND] writes generated data.
 func data(ts *testscript.TestScript, _ bool, args []string) {
-	size, err := parseBytes(args[1])
+	size, err := job.ParseBytes(args[1])
 	ts.Check(err)
 	kind := "mix"
 	if len(args) > 2 {
@@ -126,7 +127,7 @@ func data(ts *testscript.TestScript, _ bool, args []string) {
 // sparse FILE BYTES makes a file of a hole with a little data in the middle
 // and at the end.
 func sparse(ts *testscript.TestScript, _ bool, args []string) {
-	size, err := parseBytes(args[1])
+	size, err := job.ParseBytes(args[1])
 	ts.Check(err)
 	f, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -7,11 +7,13 @@ import (
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/snapferry/snapferry/job"
 )
 
 // blocks FILE MOST fails if the file takes more bytes of the disk.
 func blocks(ts *testscript.TestScript, _ bool, args []string) {
-	most, err := parseBytes(args[1])
+	most, err := job.ParseBytes(args[1])
 	ts.Check(err)
 	info, err := os.Stat(ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,5 +48,8 @@ func runShow(ctx context.Context, o showOptions, d *deps) error {
 			line(w, "%s\t%s", k, report.Facts[k])
 		}
 		line(w, "program\t%s", report.Program)
+		if report.Lock != nil {
+			line(w, "locked\t%s until %s", report.Lock.Mode, report.Lock.Until.Format(time.RFC3339))
+		}
 	})
 }

@@ -14,14 +14,14 @@ import (
 type storeOptions struct {
 	tries     int
 	stall     time.Duration
-	bandwidth byteSize
+	bandwidth string
 }
 
 func (o *storeOptions) register(c *cobra.Command) {
-	o.bandwidth.perSecond = true
 	c.Flags().IntVar(&o.tries, "retries", 9, "how often a failed request to the store is tried again")
 	c.Flags().DurationVar(&o.stall, "stall-timeout", time.Minute, "a transfer that moves no byte for so long is tried again")
-	c.Flags().Var(&o.bandwidth, "bandwidth", "most bytes a second to and from the store, such as 20MB (default no limit)")
+	c.Flags().StringVar(&o.bandwidth, "bandwidth", "",
+		"most bytes a second: 20MB, 10MB:off for up and down, or by local time '08:00,512kB 23:00,off' (default no limit)")
 }
 
 func (o *storeOptions) tuning() (job.Tuning, error) {
@@ -31,7 +31,7 @@ func (o *storeOptions) tuning() (job.Tuning, error) {
 	case o.stall <= 0:
 		return job.Tuning{}, refused("--stall-timeout", errNegative, "give a time such as 60s or 2m")
 	}
-	return job.Tuning{Tries: o.tries + 1, StallTimeout: o.stall, UploadRate: o.bandwidth.n, DownloadRate: o.bandwidth.n}, nil
+	return job.Tuning{Tries: o.tries + 1, StallTimeout: o.stall, Bandwidth: o.bandwidth}, nil
 }
 
 // engineOptions are the flags of every command that moves data.
@@ -41,6 +41,7 @@ type engineOptions struct {
 	transfers int
 	memory    byteSize
 	flag      string // what transfers are called
+	deadline  string
 }
 
 // register adds the flags; transfers is "uploads" or "downloads".
@@ -49,8 +50,9 @@ func (o *engineOptions) register(c *cobra.Command, transfers string) {
 	o.memory.n = job.DefaultMemory
 	o.flag = "--" + transfers
 	c.Flags().IntVar(&o.workers, "workers", 0, "threads that compress or decompress (default one a core)")
-	c.Flags().IntVar(&o.transfers, transfers, 0, transfers+" at the same time (default 8)")
+	c.Flags().IntVar(&o.transfers, transfers, 0, transfers+" at the same time at most (default 8, and up to 32 while that is faster)")
 	c.Flags().Var(&o.memory, "max-memory", "memory of the whole process; what does not fit is not begun")
+	c.Flags().StringVar(&o.deadline, "deadline", "", "end the run in order after a time such as 2h, or at an instant such as 2026-11-22T06:00:00Z")
 }
 
 func (o *engineOptions) tuning() (job.Tuning, error) {

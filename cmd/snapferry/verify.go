@@ -57,6 +57,11 @@ func runVerify(ctx context.Context, o verifyOptions, d *deps) error {
 			return refused("--sample "+o.sample, err, "write a part such as 5% or 0.5%; --deep reads everything")
 		}
 	}
+	ctx, cancel, err := o.engine.within(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	r := d.runner(tuning)
 	stop := d.watch(r.Progress)
 	report, err := r.Verify(ctx, o.request)
