@@ -35,6 +35,9 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Name, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
+// UserHint returns the next step for the user.
+func (e *Error) UserHint() string { return e.Hint }
+
 // damaged wraps what is wrong with the object key as ErrDamaged.
 func damaged(op, key string, cause error) *Error {
 	return &Error{Op: op, Name: key, Err: fmt.Errorf("%w: %w", ErrDamaged, cause)}

@@ -34,6 +34,9 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Name, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
+// UserHint returns the next step for the user.
+func (e *Error) UserHint() string { return e.Hint }
+
 // usage makes the error of an argument that cannot be used.
 func usage(name string, reason error, hint string) error {
 	return &Error{Op: "use", Name: name, Err: fmt.Errorf("%w: %w", ErrUsage, reason), Hint: hint}
@@ -122,19 +125,10 @@ func classHint(c Class) string {
 // carriedHint returns the first hint on the way from the outermost error to
 // its causes.
 func carriedHint(err error) string {
-	hint := ""
-	switch e := err.(type) { //nolint:errorlint // each layer of the chain is looked at by itself
-	case *Error:
-		hint = e.Hint
-	case *archive.Error:
-		hint = e.Hint
-	case *providers.Error:
-		hint = e.Hint
-	case *snapshot.Error:
-		hint = e.Hint
-	}
-	if hint != "" {
-		return hint
+	if e, ok := err.(interface{ UserHint() string }); ok { //nolint:errorlint // each layer of the chain is looked at by itself
+		if hint := e.UserHint(); hint != "" {
+			return hint
+		}
 	}
 	switch e := err.(type) { //nolint:errorlint // the chain is walked by hand
 	case interface{ Unwrap() error }:

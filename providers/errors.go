@@ -38,6 +38,9 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
+// UserHint returns the next step for the user.
+func (e *Error) UserHint() string { return e.Hint }
+
 // Permanent reports whether trying again cannot help: the caller's context is
 // done, or the store gave a definite answer.
 func Permanent(err error) bool {

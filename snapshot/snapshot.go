@@ -146,3 +146,6 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Name, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
+
+// UserHint returns the next step for the user.
+func (e *Error) UserHint() string { return e.Hint }
