@@ -122,3 +122,16 @@ type watchedBody struct {
 }
 
 func (b watchedBody) Open() io.ReadSeekCloser { return b.wrap(b.Body.Open()) }
+
+// Content returns b as it is behind the decorators, for who reads it for
+// another purpose than to send it: a checksum, say, whose bytes are neither
+// counted nor limited.
+func Content(b Body) Body {
+	for {
+		w, ok := b.(watchedBody)
+		if !ok {
+			return b
+		}
+		b = w.Body
+	}
+}

@@ -13,7 +13,8 @@ const hidden = "xxx"
 // shownParameters are the query parameters whose values are safe to show.
 // Anything else may be a secret somebody put there by mistake.
 func shownParameters() []string {
-	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https"}
+	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https",
+		"credentials_file", "impersonate", "user_project", "storage_class", "kms_key", "universe_domain"}
 }
 
 // Redact returns rawURL with everything removed that may be a credential: user
