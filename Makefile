@@ -47,7 +47,7 @@ bench: build tools-s3 ## measure against the in-memory limit and other tools, si
 ##@ checks
 
 .PHONY: test
-test: tools-s3 tools-neo4j tools-system ## run every test, race detector on
+test: tools-s3 tools-azure tools-neo4j tools-system ## run every test, race detector on
 	@$(if $(RACE),,echo 'note: no C compiler was found; the race detector is off'; [ "$${CI:-}" != true ])
 	$(GO) test $(RACE) -timeout 14m $(ARGS) $(PKG)
 
@@ -70,17 +70,21 @@ fuzz: ## fuzz every target for FUZZTIME each
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: prove
-prove: tools-s3 tools-neo4j tools-system ## the long proofs: hundreds of kills, millions of files, fuzzing
+prove: tools-s3 tools-azure tools-neo4j tools-system ## the long proofs: hundreds of kills, millions of files, fuzzing
 	SNAPFERRY_PROVE=1 $(GO) test $(RACE) -timeout 4h $(ARGS) $(PKG)
 	scripts/fuzz.sh $(FUZZTIME)
 
 ##@ what the checks need
 
 .PHONY: tools
-tools: tools-s3 tools-neo4j tools-system $(BIN)/golangci-lint ## fetch and build all that tests and lint need
+tools: tools-s3 tools-azure tools-neo4j tools-system $(BIN)/golangci-lint ## fetch and build all that tests and lint need
 
 .PHONY: tools-s3
 tools-s3: $(BIN)/versitygw ## the S3 server of the tests and the demo
+
+.PHONY: tools-azure
+tools-azure: ## Azurite, the Azure server of the tests, where Node.js is found
+	@scripts/azurite.sh
 
 .PHONY: tools-neo4j
 tools-neo4j: ## Neo4j Community homes, where Java and Maven are found

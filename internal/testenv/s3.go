@@ -2,22 +2,12 @@ package testenv
 
 import (
 	"crypto/rand"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
-)
-
-const (
-	startTimeout = 30 * time.Second
-	pollEvery    = 20 * time.Millisecond
 )
 
 // S3Server is a versitygw process with a folder of its own as its storage.
@@ -60,69 +50,8 @@ func (s *S3Server) start(tool, sidecar string) bool {
 	address := freeAddress(s.t)
 	cmd := exec.Command(tool, "--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", sidecar, s.Dir)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
-	out, err := os.CreateTemp(s.t.TempDir(), "versitygw")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // killed, or its output tells why it ended
-	}()
-	stop := sync.OnceFunc(func() {
-		_ = cmd.Process.Kill() // an error means that it has ended
-		<-done
-		_ = out.Close() // a log
-	})
-	s.t.Cleanup(stop)
 	s.Endpoint = "http://" + address
-	if s.answers(done) {
-		return true
-	}
-	stop()
-	b, _ := os.ReadFile(out.Name())
-	s.t.Logf("versitygw on %s:\n%s", address, b)
-	return false
-}
-
-// answers polls until the server answers a request or ends.
-func (s *S3Server) answers(done <-chan struct{}) bool {
-	client := http.Client{Timeout: time.Second}
-	deadline := time.After(startTimeout)
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		if r, err := client.Get(s.Endpoint + "/"); err == nil {
-			_ = r.Body.Close() // only its coming counts
-			select {
-			case <-done:
-				return false // another process answered on the port
-			default:
-				return true
-			}
-		}
-		select {
-		case <-done:
-			return false
-		case <-deadline:
-			return false
-		case <-tick.C:
-		}
-	}
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // the address is all that is wanted
-	return "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return startServer(s.t, cmd, s.Endpoint)
 }
 
 // MakeBucket creates a bucket of at least three characters.
