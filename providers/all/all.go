@@ -4,16 +4,18 @@ package all
 
 import (
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/azure"
 	"github.com/snapferry/snapferry/providers/gcs"
 	"github.com/snapferry/snapferry/providers/local"
 	"github.com/snapferry/snapferry/providers/s3"
 )
 
-// Registry returns the schemes that can be opened: file, gs and s3.
+// Registry returns the schemes that can be opened: file, s3, gs and azblob.
 func Registry() providers.Registry {
 	return providers.Registry{
 		providers.SchemeFile: local.Open,
-		"gs":                 gcs.Open,
 		"s3":                 s3.Open,
+		"gs":                 gcs.Open,
+		"azblob":             azure.Open,
 	}
 }
