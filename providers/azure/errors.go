@@ -250,6 +250,9 @@ func classifyAccess(op string, a answer, sas string) *providers.Error {
 	case bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation:
 		return classifyAuthentication(a, sas)
 	case bloberror.AuthorizationFailure:
+		if strings.Contains(a.message, "failed to authenticate") { // Azurite has one code for both
+			return classifyAuthentication(a, sas)
+		}
 		return refuse(true, providers.ErrDenied, permissionHint(op)+", and let this machine through the account's firewall")
 	case bloberror.AuthorizationPermissionMismatch, bloberror.InsufficientAccountPermissions, bloberror.AuthorizationResourceTypeMismatch,
 		bloberror.AuthorizationServiceMismatch:
