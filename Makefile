@@ -86,6 +86,9 @@ tools-s3: $(BIN)/versitygw ## the S3 server of the tests and the demo
 tools-azure: ## Azurite, the Azure server of the tests, where Node.js is found
 	@scripts/azurite.sh
 
+.PHONY: tools-gcs
+tools-gcs: $(BIN)/fake-gcs-server ## the GCS server of the benchmark; tests have it in process
+
 .PHONY: tools-neo4j
 tools-neo4j: ## Neo4j Community homes, where Java and Maven are found
 	@scripts/neo4j-homes.sh
@@ -95,12 +98,16 @@ tools-system: ## zstd and age, from the system packages
 	@scripts/system-packages.sh zstd age
 
 .PHONY: tools-bench
-tools-bench: tools-s3 $(BIN)/rclone ## the programs that make bench compares with
+tools-bench: tools-s3 tools-gcs tools-azure $(BIN)/rclone ## the programs that make bench compares with
 	@scripts/system-packages.sh zstd restic || true
 	@scripts/bench-aws.sh
 
 $(BIN)/versitygw: tools/go.mod tools/go.sum
 	CGO_ENABLED=0 $(GO) -C tools build -o $@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+$(BIN)/fake-gcs-server: tools/go.mod tools/go.sum
+	CGO_ENABLED=0 $(GO) -C tools build -o $@ github.com/fsouza/fake-gcs-server
 	@touch $@
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
