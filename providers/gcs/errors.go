@@ -54,11 +54,19 @@ func parseAnswer(err error) (answer, bool) {
 	if !ok {
 		return answer{}, false
 	}
+	if e.Message == "" && len(e.Errors) == 0 {
+		// The library does not look into the refusal of a download.
+		again := googleapi.CheckResponseWithBody(&http.Response{StatusCode: e.Code, Header: e.Header}, []byte(e.Body))
+		e, ok = errors.AsType[*googleapi.Error](again)
+		if !ok {
+			return answer{}, false
+		}
+	}
 	a := answer{status: e.Code, message: e.Message}
 	if len(e.Errors) > 0 {
 		a.reason = e.Errors[0].Reason
 	}
-	// A media download is refused with a line of text, or a little XML.
+	// It may be a line of text, too, or a little XML.
 	if body := strings.TrimSpace(e.Body); a.reason == "" && a.message == "" && !strings.HasPrefix(body, "<") {
 		a.message = body
 	}
