@@ -23,16 +23,21 @@ import (
 
 func open(t *testing.T, raw string, o providers.Options) *Bucket {
 	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _, err := Open(t.Context(), u, o)
+	b, _, err := Open(t.Context(), mustParse(t, raw), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() }) // connections may be broken
 	return b.(*Bucket)
+}
+
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // operations returns the error of every operation of a bucket.
