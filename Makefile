@@ -47,7 +47,7 @@ bench: build tools-s3 ## measure against the in-memory limit and other tools, si
 ##@ checks
 
 .PHONY: test
-test: tools-s3 tools-azure tools-neo4j tools-system ## run every test, race detector on
+test: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## run every test, race detector on
 	@$(if $(RACE),,echo 'note: no C compiler was found; the race detector is off'; [ "$${CI:-}" != true ])
 	$(GO) test $(RACE) -timeout 14m $(ARGS) $(PKG)
 
@@ -70,17 +70,24 @@ fuzz: ## fuzz every target for FUZZTIME each
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: prove
-prove: tools-s3 tools-azure tools-neo4j tools-system ## the long proofs: hundreds of kills, millions of files, fuzzing
+prove: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## the long proofs: hundreds of kills, millions of files, fuzzing
 	SNAPFERRY_PROVE=1 $(GO) test $(RACE) -timeout 4h $(ARGS) $(PKG)
 	scripts/fuzz.sh $(FUZZTIME)
 
 ##@ what the checks need
 
 .PHONY: tools
-tools: tools-s3 tools-azure tools-neo4j tools-system $(BIN)/golangci-lint ## fetch and build all that tests and lint need
+tools: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system $(BIN)/golangci-lint ## fetch and build all that tests and lint need
 
 .PHONY: tools-s3
 tools-s3: $(BIN)/versitygw ## the S3 server of the tests and the demo
+
+.PHONY: tools-minio
+tools-minio: $(BIN)/minio ## a second S3 server for the tests
+
+.PHONY: tools-moto
+tools-moto: ## a third one, from PyPI
+	@scripts/moto.sh
 
 .PHONY: tools-azure
 tools-azure: ## Azurite, the Azure server of the tests, where Node.js is found
@@ -108,6 +115,10 @@ $(BIN)/versitygw: tools/go.mod tools/go.sum
 
 $(BIN)/fake-gcs-server: tools/go.mod tools/go.sum
 	CGO_ENABLED=0 $(GO) -C tools build -o $@ github.com/fsouza/fake-gcs-server
+	@touch $@
+
+$(BIN)/minio: tools/minio/go.mod tools/minio/go.sum
+	CGO_ENABLED=0 $(GO) -C tools/minio build -o $@ github.com/minio/minio
 	@touch $@
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -33,39 +32,20 @@ type AzureServer struct {
 // can run at once.
 func Azure(t testing.TB) *AzureServer {
 	t.Helper()
-	s := &AzureServer{Account: azureAccount, Key: azureKey, t: t}
-	tool := Tool(t, "azurite-blob")
-	// Between finding a free port and its use somebody may take it.
-	for range 5 {
-		if s.start(tool) {
-			return s
-		}
-	}
-	t.Fatal("azurite-blob did not start; see the log above")
-	return nil
-}
-
-func (s *AzureServer) start(tool string) bool {
-	s.t.Helper()
-	address := freeAddress(s.t)
-	host, port, _ := strings.Cut(address, ":")
 	// The SDK is newer than the emulator's list of versions.
-	cmd := exec.Command(tool, "--skipApiVersionCheck", "--silent", "--disableTelemetry", "--inMemoryPersistence",
-		"--extentMemoryLimit", "4096", "--blobHost", host, "--blobPort", port)
-	cmd.Dir = s.t.TempDir()
-	if !startServer(s.t, cmd, "http://"+address) {
-		return false
-	}
-	s.Endpoint = "http://" + address + "/" + s.Account
+	endpoint := startServer(t, Tool(t, "azurite-blob"), nil, func(host, port string) []string {
+		return []string{"--skipApiVersionCheck", "--silent", "--disableTelemetry", "--inMemoryPersistence",
+			"--extentMemoryLimit", "4096", "--blobHost", host, "--blobPort", port}
+	})
+	s := &AzureServer{Account: azureAccount, Key: azureKey, Endpoint: endpoint + "/" + azureAccount, t: t}
 	credential, err := azblob.NewSharedKeyCredential(s.Account, s.Key)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.client, err = azblob.NewClientWithSharedKeyCredential(s.Endpoint, credential, nil)
-	if err != nil {
-		s.t.Fatal(err)
+	if s.client, err = azblob.NewClientWithSharedKeyCredential(s.Endpoint, credential, nil); err != nil {
+		t.Fatal(err)
 	}
-	return true
+	return s
 }
 
 // MakeBucket creates a container of at least three characters.
