@@ -108,6 +108,13 @@ type Overwriter interface {
 	Overwrite(ctx context.Context, key string, body Body) error
 }
 
+// PolicyAdviser is a store whose own policy can prevent overwriting.
+type PolicyAdviser interface {
+	// OverwritePolicy returns the policy that does so below prefix, in the
+	// store's language, ready to be pasted into the bucket's settings.
+	OverwritePolicy(prefix string) string
+}
+
 // Feature returns b, or what it decorates, as the optional interface T.
 // Calls through it pass by the decorators: nothing is tried again.
 func Feature[T any](b Bucket) (T, bool) {

@@ -32,6 +32,10 @@ type Harness struct {
 	VerifiesSHA256 bool
 	// NoNesting says that "a" and "a/b" cannot both be objects.
 	NoNesting bool
+	// HidesNested says that "a" and "a/b" can both be objects, and that a
+	// listing then leaves "a/b" out, as MinIO's does. No keys of snapferry's
+	// are so.
+	HidesNested bool
 }
 
 // Run runs the suite, each test on a harness of its own.
