@@ -14,7 +14,8 @@ const hidden = "xxx"
 // Anything else may be a secret somebody put there by mistake.
 func shownParameters() []string {
 	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https",
-		"credentials_file", "impersonate", "user_project", "storage_class", "kms_key", "universe_domain",
+		"role_session", "fips", "dualstack", "accelerate", "requester_pays", "ssetype", "kmskeyid", "bucket_key", "storage_class",
+		"credentials_file", "impersonate", "user_project", "kms_key", "universe_domain",
 		"storage_account", "domain", "protocol", "cdn", "localemu", "access_tier", "encryption_scope"}
 }
 

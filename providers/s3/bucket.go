@@ -16,15 +16,39 @@ import (
 
 // Bucket is an S3 bucket as a store.
 type Bucket struct {
-	name   string
-	client *s3.Client
-	lister *blob.Bucket // on the same client
-	idle   *http.Transport
+	location
+	attributes func(key string) providers.Attributes
+	client     *s3.Client
+	lister     *blob.Bucket // on the same client
+	idle       *http.Transport
 }
+
+// The optional interfaces it has.
+var (
+	_ providers.Locker        = (*Bucket)(nil)
+	_ providers.Versioner     = (*Bucket)(nil)
+	_ providers.Inspector     = (*Bucket)(nil)
+	_ providers.Overwriter    = (*Bucket)(nil)
+	_ providers.PolicyAdviser = (*Bucket)(nil)
+)
 
 // Put creates the object with one request. The hash of the body is signed, so
 // that the store refuses other bytes, and is kept as the object's checksum.
 func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error {
+	err := b.put(ctx, key, body, func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") })
+	if transport.HungUp(err) && ctx.Err() == nil && b.exists(ctx, key) {
+		return &providers.Error{Op: "put", Key: key, Err: providers.ErrExists}
+	}
+	return err
+}
+
+// Overwrite is Put without the condition. A bucket policy that demands the
+// condition, as OverwritePolicy does, refuses it.
+func (b *Bucket) Overwrite(ctx context.Context, key string, body providers.Body) error {
+	return b.put(ctx, key, body, func(*s3.PutObjectInput) {})
+}
+
+func (b *Bucket) put(ctx context.Context, key string, body providers.Body, condition func(*s3.PutObjectInput)) error {
 	if err := check(ctx, "put", key); err != nil {
 		return err
 	}
@@ -34,24 +58,28 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 		return &providers.Error{Op: "put", Key: key, Err: err}
 	}
 	defer r.Detach()
-	_, err = b.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket:         &b.name,
+	in := &s3.PutObjectInput{
+		Bucket:         &b.bucket,
 		Key:            &key,
 		Body:           r,
 		ContentLength:  aws.Int64(body.Size()),
 		ContentType:    aws.String("application/octet-stream"),
-		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
-	}, knownPayload(sum[:]))
-	if transport.HungUp(err) && ctx.Err() == nil && b.exists(ctx, key) {
-		return &providers.Error{Op: "put", Key: key, Err: providers.ErrExists}
 	}
+	condition(in)
+	b.encryption.set(in)
+	attributes := b.attributes(key)
+	if attributes.Bulk {
+		in.StorageClass = b.storageClass
+	}
+	setLock(in, attributes.Lock)
+	_, err = b.client.PutObject(ctx, in, knownPayload(sum[:]))
 	return b.explain(ctx, "put", key, err)
 }
 
 // exists asks for the object. It is a hint: no answer means no.
 func (b *Bucket) exists(ctx context.Context, key string) bool {
-	_, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	_, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &key})
 	return err == nil
 }
 
@@ -62,7 +90,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, "delete", key); err != nil {
 		return err
 	}
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key})
 	err = b.explain(ctx, "delete", key, err)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil

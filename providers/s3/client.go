@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/snapferry/snapferry/providers"
@@ -48,24 +48,28 @@ func newBucket(ctx context.Context, l location, o providers.Options) (*Bucket, e
 	httpClient := &http.Client{Transport: transport.Observe(rt),
 		// A redirect names another region; it is reported, not followed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if l.role != "" {
-		cfg.Credentials = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), l.role,
-			func(r *stscreds.AssumeRoleOptions) { r.RoleSessionName = "snapferry" })
+	if l.role.arn != "" {
+		l.role.assume(&cfg)
 	}
 	client := s3.NewFromConfig(cfg, func(so *s3.Options) {
 		so.HTTPClient = httpClient
 		l.apply(so)
 		if so.Credentials != nil && !l.anonymous {
-			so.Credentials = aws.NewCredentialsCache(namedCredentials{cfg.Credentials})
+			credentials := newRenewable(cfg.Credentials)
+			so.Credentials, so.Retryer = credentials, renewOnce{credentials: credentials}
 		}
 		name, version, _ := strings.Cut(userAgent(o), "/")
 		so.APIOptions = append(so.APIOptions, awsmiddleware.AddUserAgentKeyValue(name, version))
 	})
+	if client.Options().BaseEndpoint != nil && (l.fips || l.dualstack || l.accelerate) {
+		return nil, l.invalid("fips, dualstack and accelerate choose an address of AWS, and AWS_ENDPOINT_URL or the profile names another",
+			"unset AWS_ENDPOINT_URL, or leave them out")
+	}
 	lister, err := s3blob.OpenBucket(ctx, client, l.bucket, nil)
 	if err != nil {
 		return nil, &providers.Error{Op: "open", Key: l.raw, Err: err}
 	}
-	return &Bucket{name: l.bucket, client: client, lister: lister, idle: pool}, nil
+	return &Bucket{location: l, attributes: o.AttributesOf, client: client, lister: lister, idle: pool}, nil
 }
 
 func userAgent(o providers.Options) string {
@@ -82,6 +86,9 @@ func loadConfig(ctx context.Context, l location) (aws.Config, error) {
 	}
 	if l.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(l.profile))
+	}
+	if l.fips {
+		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled)) // of STS, too
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
@@ -114,6 +121,13 @@ func (l *location) apply(o *s3.Options) {
 		o.UsePathStyle = *l.pathStyle
 	}
 	o.EndpointOptions.DisableHTTPS = l.plainHTTP
+	o.UseAccelerate = l.accelerate
+	if l.dualstack {
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
+	if l.requesterPays {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Request-Payer", string(types.RequestPayerRequester)))
+	}
 	// One place retries, logs and counts: the decorator around this bucket.
 	o.Retryer = aws.NopRetryer{}
 	// The SHA-256 of a body is known; the SDK has nothing to compute.
@@ -121,22 +135,3 @@ func (l *location) apply(o *s3.Options) {
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
 }
-
-// namedCredentials marks the failures of a credential source, which the SDK
-// reports like any other.
-type namedCredentials struct {
-	aws.CredentialsProvider
-}
-
-func (c namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	v, err := c.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return v, &credentialsError{err}
-	}
-	return v, nil
-}
-
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -22,6 +23,7 @@ type answer struct {
 	header        http.Header // of the answer; never nil
 	signedAt      string      // X-Amz-Date of the request
 	requestID     string
+	operation     string // as the SDK calls it
 }
 
 // explain turns an error of the SDK into one of ours; nil stays nil. It keeps
@@ -56,6 +58,9 @@ func parseAnswer(err error) (answer, bool) {
 	api, hasCode := errors.AsType[smithy.APIError](err)
 	if hasCode {
 		a.code, a.message = api.ErrorCode(), api.ErrorMessage()
+	}
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		a.operation = op.OperationName
 	}
 	re, hasStatus := errors.AsType[*awshttp.ResponseError](err)
 	if hasStatus {
@@ -95,10 +100,10 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case "ConditionalRequestConflict", "OperationAborted":
 		// Another writer of this key is at work; the next answer is definite.
 		return &providers.Error{}
-	case "NoSuchKey":
+	case "NoSuchKey", "NoSuchVersion":
 		return refuse(true, providers.ErrNotFound, "")
 	case "NoSuchBucket":
-		return refuse(true, providers.ErrNoBucket, fmt.Sprintf("check the name %s, the region and the account; snapferry does not create buckets", b.name))
+		return refuse(true, providers.ErrNoBucket, fmt.Sprintf("check the name %s, the region and the account; snapferry does not create buckets", b.bucket))
 	case "InvalidRange":
 		return refuse(true, providers.ErrRange, "")
 	case "InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity":
@@ -121,10 +126,43 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 			"this store cannot hold both an object and objects below its name: choose another prefix or series name")
 	case "InvalidObjectState":
 		return refuse(true, providers.ErrUnsupported, "the object is in an archive class; restore it there first")
-	case "RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "Throttling", "ThrottlingException", "RequestLimitExceeded":
+	case "RequestTimeout", "InternalError":
 		return &providers.Error{}
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "ThrottledException",
+		"RequestThrottled", "RequestLimitExceeded", "TooManyRequests", "TooManyRequestsException", "BandwidthLimitExceeded", "KMS.ThrottlingException":
+		return refuse(true, providers.ErrThrottled, "")
+	case "InvalidStorageClass":
+		return refuse(true, providers.ErrUnsupported, "this store does not have that storage class: change storage_class in the URL, or leave it out")
+	}
+	if e := b.classifyRequest(a); e != nil {
+		return e
 	}
 	return b.classifyStatus(op, a)
+}
+
+// classifyRequest finds what is wrong with what a request asks for beside its
+// content, a key of KMS or a lock, for which there are few codes and many
+// texts; nil is none of that.
+func (b *Bucket) classifyRequest(a answer) *providers.Error {
+	text := strings.ToLower(a.message)
+	switch {
+	case a.code == "KMS.NotFoundException", a.code == "KMS.InvalidArnException":
+		return refuse(true, fmt.Errorf("%w: there is no such KMS key", providers.ErrInvalidURL),
+			"check kmskeyid in the URL, or the key in the bucket's default encryption: it must be in the bucket's region, and of another account it must be an ARN")
+	case a.code == "KMS.KMSInternalException", a.code == "KMS.DependencyTimeoutException":
+		return &providers.Error{}
+	case strings.HasPrefix(a.code, "KMS."):
+		return refuse(true, providers.ErrDenied, "the KMS key cannot be used: enable it, cancel its deletion, or name another with kmskeyid")
+	case a.status == http.StatusForbidden && (strings.Contains(text, "kms:") || strings.Contains(text, "kms key")):
+		return refuse(true, providers.ErrDenied, "allow kms:GenerateDataKey and kms:Decrypt to the identity in use, in its policy and in the policy of the key")
+	case a.status < http.StatusBadRequest || a.status >= http.StatusInternalServerError && a.status != http.StatusNotImplemented:
+		return nil
+	case strings.Contains(text, "object lock") || strings.Contains(text, "objectlock") || strings.Contains(text, "retain until"):
+		return refuse(true, providers.ErrUnsupported, lockHint)
+	case strings.Contains(text, "kms") || strings.Contains(text, "server side encryption") || strings.Contains(text, "server-side encryption"):
+		return refuse(true, providers.ErrUnsupported, "check ssetype, kmskeyid and kms_context in the URL against what the store and the key take")
+	}
+	return nil
 }
 
 // classifyStatus judges answers without a known code: of HEAD requests,
@@ -134,7 +172,9 @@ func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 	case http.StatusPreconditionFailed:
 		return refuse(op == "put", providers.ErrExists, "")
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return refuse(true, providers.ErrDenied, permissionHint(op))
+		return refuse(true, providers.ErrDenied, permissionHint(a.operation))
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return refuse(true, providers.ErrThrottled, "")
 	case http.StatusNotFound:
 		// S3 always says what it has not found. To take the page of a wrong
 		// server for a missing key would make backups vanish.
@@ -159,9 +199,25 @@ func refuse(definite bool, sentinel error, hint string) *providers.Error {
 	return &providers.Error{Err: sentinel, Hint: hint}
 }
 
-func permissionHint(op string) string {
-	action := map[string]string{"put": "s3:PutObject", "get": "s3:GetObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject"}[op]
-	return "allow " + action + " to the identity in use, in its policy and the bucket's, and the use of the bucket's KMS key if it has one"
+// permissionHint names the permission of an operation of the SDK. Most are
+// called like it.
+func permissionHint(operation string) string {
+	action, named := map[string]string{
+		"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "ListObjectVersions": "ListBucketVersions", "HeadObject": "GetObject",
+		"GetObjectLockConfiguration": "GetBucketObjectLockConfiguration", "GetBucketEncryption": "GetEncryptionConfiguration",
+		"GetPublicAccessBlock": "GetBucketPublicAccessBlock", "PutObject": "PutObject (and s3:PutObjectRetention for a locked vault)",
+		"GetObject": "GetObject (and s3:GetObjectVersion for older versions)",
+	}[operation]
+	if !named {
+		action = operation
+	}
+	return "allow s3:" + action + " to the identity in use, in its policy and the bucket's, and the use of the bucket's KMS key if it has one"
+}
+
+// isCode reports whether the store answered with one of the codes.
+func isCode(err error, codes ...string) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains(codes, api.ErrorCode())
 }
 
 // wrongRegion is permanent; the store tells the right region in a header or
@@ -177,7 +233,7 @@ func (b *Bucket) wrongRegion(a answer) *providers.Error {
 	if regionName.MatchString(region) {
 		hint = "the bucket is in " + region + ": write ?region=" + region
 	}
-	return refuse(true, fmt.Errorf("%w: the bucket %s is in another region", providers.ErrInvalidURL, b.name), hint)
+	return refuse(true, fmt.Errorf("%w: the bucket %s is in another region", providers.ErrInvalidURL, b.bucket), hint)
 }
 
 var (

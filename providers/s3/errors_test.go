@@ -129,7 +129,19 @@ func TestAnswers(t *testing.T) {
 		{"archived", 403, xml("InvalidObjectState", "archived"), nil, providers.ErrUnsupported, "archived", "archive class"},
 		{"checksum", 400, xml("BadDigest", "mismatch"), nil, nil, "checksum mismatch on the way: BadDigest", ""},
 		{"conflict", 409, xml("ConditionalRequestConflict", "try again"), nil, nil, "ConditionalRequestConflict", ""},
-		{"slow down", 503, xml("SlowDown", "Please reduce your request rate."), nil, nil, "SlowDown", ""},
+		{"slow down", 503, xml("SlowDown", "Please reduce your request rate."), nil, nil, "the store asks to slow down: SlowDown", ""},
+		{"too many", 429, "", nil, nil, "the store asks to slow down", ""},
+		{"unavailable", 503, "<html>busy</html>", nil, nil, "the store asks to slow down", ""},
+		{"key throttled", 400, xml("KMS.ThrottlingException", "Rate exceeded"), nil, nil, "the store asks to slow down", ""},
+		{"key out of order", 500, xml("KMS.KMSInternalException", "try again"), nil, nil, "KMSInternalException", ""},
+		{"no key", 400, xml("KMS.NotFoundException", "Key 'arn:aws:kms:eu-west-1:1:key/x' does not exist"), nil, providers.ErrInvalidURL, "no such KMS key", "check kmskeyid"},
+		{"key disabled", 400, xml("KMS.DisabledException", "arn:aws:kms:x is disabled."), nil, providers.ErrDenied, "disabled", "enable it"},
+		{"key pending", 400, xml("KMS.KMSInvalidStateException", "is pending deletion."), nil, providers.ErrDenied, "pending deletion", "cancel its deletion"},
+		{"key denied", 403, xml("AccessDenied", "User: arn:aws:iam::1:user/u is not authorized to perform: kms:GenerateDataKey on this resource"), nil, providers.ErrDenied, "kms:GenerateDataKey", "allow kms:GenerateDataKey and kms:Decrypt"},
+		{"key argument", 400, xml("InvalidArgument", "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"), nil, providers.ErrUnsupported, "InvalidArgument", "kms_context"},
+		{"no lock", 400, xml("InvalidRequest", "Bucket is missing Object Lock Configuration"), nil, providers.ErrUnsupported, "missing Object Lock", "create the bucket with Object Lock"},
+		{"no class", 400, xml("InvalidStorageClass", "The storage class you specified is not valid"), nil, providers.ErrUnsupported, "storage class", "change storage_class"},
+		{"bucket removed", 404, xml("NoSuchBucket", "The specified bucket does not exist"), nil, providers.ErrNoBucket, "NoSuchBucket", "check the name vault"},
 		{"internal", 500, xml("InternalError", "We encountered an internal error."), nil, nil, "InternalError", ""},
 		{"gateway", 502, "<html>" + echo + "</html>", nil, nil, "502", ""},
 		{"teapot", 418, "", nil, nil, "418", ""},
@@ -161,6 +173,9 @@ func TestAnswers(t *testing.T) {
 				}
 				if test.want != nil && !errors.Is(err, test.want) || (test.want != nil) != providers.Permanent(err) {
 					t.Errorf("%s: %v, permanent: %v; want %v", op, err, providers.Permanent(err), test.want)
+				}
+				if errors.Is(err, providers.ErrThrottled) != strings.Contains(test.text, "asks to slow down") {
+					t.Errorf("%s: throttled: %v, want %v", op, errors.Is(err, providers.ErrThrottled), !errors.Is(err, providers.ErrThrottled))
 				}
 				if !strings.Contains(err.Error(), test.text) || !strings.Contains(e.Hint, test.hint) || len(err.Error()) > 700 {
 					t.Errorf("%s: %v; hint %q", op, err, e.Hint)
@@ -223,20 +238,49 @@ func TestWrongRanges(t *testing.T) {
 func TestOpen(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:role/backup"
 	for query, want := range map[string][2]string{ // text of the error, of the hint
-		"s3://v":                                               {"3 to 63", "s3://BUCKET"},
-		"s3:///p":                                              {"3 to 63", "s3://BUCKET"},
-		"s3://vault/Upper":                                     {`the part "Upper"`, "a-z"},
-		"s3://vault/a//b":                                      {"empty part", ""},
-		"s3://vault?anonymous=maybe":                           {"neither true nor false", "anonymous=true"},
-		"s3://vault?role=backup":                               {"no ARN", "arn:aws"},
-		"s3://vault?anonymous=true&profile=x":                  {"excludes", ""},
-		"s3://vault?endpoint=":                                 {"empty", "HOST:PORT"},
-		"s3://vault?endpoint=ftp://h":                          {"not the address", "HOST:PORT"},
-		"s3://vault?endpoint=https://u:planted@h":              {"credentials", "environment"},
-		"s3://vault?endpoint=https://h&disable_https=true":     {"contradicts", ""},
-		"s3://vault?use_path_style=true&s3ForcePathStyle=true": {"same", ""},
-		"s3://vault?accelerate=true":                           {"unknown parameter accelerate", "known parameters: region"},
-		"s3://vault":                                           {"region is not known", "?region=REGION"},
+		"s3://v":                                                {"3 to 63", "s3://BUCKET"},
+		"s3:///p":                                               {"3 to 63", "s3://BUCKET"},
+		"s3://vault/Upper":                                      {`the part "Upper"`, "a-z"},
+		"s3://vault/a//b":                                       {"empty part", ""},
+		"s3://vault?anonymous=maybe":                            {"neither true nor false", "anonymous=true"},
+		"s3://vault?role=backup":                                {"no ARN", "arn:aws"},
+		"s3://vault?anonymous=true&profile=x":                   {"excludes", ""},
+		"s3://vault?endpoint=":                                  {"empty", "HOST:PORT"},
+		"s3://vault?endpoint=ftp://h":                           {"not the address", "HOST:PORT"},
+		"s3://vault?endpoint=https://u:planted@h":               {"credentials", "environment"},
+		"s3://vault?endpoint=https://h&disable_https=true":      {"contradicts", ""},
+		"s3://vault?use_path_style=true&s3ForcePathStyle=true":  {"same", ""},
+		"s3://vault?speed=true":                                 {"unknown parameter speed", "known parameters: region"},
+		"s3://vault?role_session=x1":                            {"are for a role", "role=arn"},
+		"s3://vault?external_id=planted":                        {"are for a role", "role=arn"},
+		"s3://vault?role=" + arn + "&role_session=a+b":          {"role_session must have", "%2B"},
+		"s3://vault?role=" + arn + "&external_id=planted+b":     {"external_id must have", "%2B"},
+		"s3://vault?anonymous=true&requester_pays=true":         {"somebody must be known to pay", ""},
+		"s3://vault?requester_pays=1x":                          {"neither true nor false", "requester_pays=true"},
+		"s3://vault?endpoint=h&fips=true":                       {"choose an address of AWS", "leave out the endpoint"},
+		"s3://vault?endpoint=h&dualstack=true":                  {"choose an address of AWS", "leave out the endpoint"},
+		"s3://vault?endpoint=h&accelerate=true":                 {"choose an address of AWS", "leave out the endpoint"},
+		"s3://vault?fips=true&accelerate=true":                  {"not FIPS", "leave out"},
+		"s3://vault?fips=true&disable_https=true":               {"contradicts fips", "leave out"},
+		"s3://vault?accelerate=true&use_path_style=true":        {"host name", "use_path_style"},
+		"s3://va.ult?accelerate=true":                           {"dot in their name", "accelerate"},
+		"s3://vault?ssetype=":                                   {"ssetype is empty", "AES256"},
+		"s3://vault?ssetype=aes256":                             {`"aes256" is unknown`, "AES256"},
+		"s3://vault?ssetype=AES256&kmskeyid=k":                  {"has no KMS key", "ssetype=aws:kms"},
+		"s3://vault?ssetype=AES256&bucket_key=true":             {"has no KMS key", "ssetype=aws:kms"},
+		"s3://vault?ssetype=aws:kms:dsse&bucket_key=true":       {"knows no bucket key", "ssetype=aws:kms"},
+		"s3://vault?ssetype=aws:kms&kmskeyid=":                  {"names no key", "ARN"},
+		"s3://vault?kms_context=planted":                        {"no NAME=VALUE", "JSON object"},
+		"s3://vault?kms_context=a=planted,a=b":                  {"a name twice", "JSON object"},
+		"s3://vault?kms_context=":                               {"no NAME=VALUE", "JSON object"},
+		"s3://vault?kms_context=%7B%7D":                         {"is empty", "JSON object"},
+		"s3://vault?kms_context=%7B%22a%22:1%7D":                {"no JSON object of strings", "JSON object"},
+		"s3://vault?kms_context=a=" + strings.Repeat("x", 4096): {"more than 4096 bytes", "JSON object"},
+		"s3://vault?storage_class=GLACIER_RI":                   {"storage class is unknown", "did you mean GLACIER_IR?"},
+		"s3://vault?storage_class=glacier":                      {"storage class is unknown", "did you mean GLACIER?"},
+		"s3://vault?storage_class=EXPRESS_ONEZONE":              {"directory buckets", "general purpose"},
+		"s3://vault?endpoint=h&storage_class=a+b":               {"storage class is unknown", "STANDARD_IA"},
+		"s3://vault": {"region is not known", "?region=REGION"},
 	} {
 		environment(t, plantedID, plantedSecret, plantedToken)
 		t.Setenv("AWS_REGION", "")
@@ -252,6 +296,10 @@ func TestOpen(t *testing.T) {
 	for _, ok := range []string{
 		"s3://vault", "s3://vault/", "s3://vault/a/b?region=eu-west-1", "s3://vault?endpoint=h:9000", "s3://vault?endpoint=http://h:9000/x/",
 		"s3://vault?anonymous=true", "s3://vault?role=" + arn, "s3://vault?use_path_style=false&endpoint=h",
+		"s3://vault?role=" + arn + "&role_session=nightly&external_id=acme:1", "s3://vault?requester_pays=true",
+		"s3://vault?fips=true&dualstack=true", "s3://vault?accelerate=true&dualstack=true", "s3://vault?ssetype=AES256",
+		"s3://vault?ssetype=aws:kms:dsse&kmskeyid=k", "s3://vault?kmskeyid=alias/backups&bucket_key=true&kms_context=a=b,c=d",
+		"s3://vault?storage_class=DEEP_ARCHIVE", "s3://vault?endpoint=h&storage_class=COLD-2",
 	} {
 		b, prefix, err := all.Registry().Open(t.Context(), ok, providers.Options{})
 		if err != nil || strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") {
@@ -265,6 +313,11 @@ func TestOpen(t *testing.T) {
 	_, _, err := all.Registry().Open(t.Context(), "s3://vault?profile=nobody", providers.Options{})
 	if !errors.Is(err, providers.ErrCredentials) || !strings.Contains(err.Error(), "nobody is no profile") {
 		t.Errorf("missing profile: %v", err)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+	_, _, err = all.Registry().Open(t.Context(), "s3://vault?fips=true", providers.Options{})
+	if !errors.Is(err, providers.ErrInvalidURL) || !strings.Contains(err.Error(), "AWS_ENDPOINT_URL") {
+		t.Errorf("an endpoint of the environment beside fips: %v", err)
 	}
 }
 

@@ -17,13 +17,17 @@ import (
 // Get reads a range of the object with one request. It checks that the store
 // answers with the range that was asked for.
 func (b *Bucket) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	return b.get(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key}, off, n)
+}
+
+func (b *Bucket) get(ctx context.Context, in *s3.GetObjectInput, off, n int64) (io.ReadCloser, error) {
+	key := *in.Key
 	if err := check(ctx, "get", key); err != nil {
 		return nil, err
 	}
 	if off < 0 {
 		return nil, &providers.Error{Op: "get", Key: key, Err: fmt.Errorf("%w: byte %d", providers.ErrRange, off)}
 	}
-	in := &s3.GetObjectInput{Bucket: &b.name, Key: &key}
 	want := span{from: off, to: math.MaxInt64}
 	if n >= 0 {
 		// HTTP cannot ask for no bytes; one is asked for and not read.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -20,13 +22,26 @@ type location struct {
 	region         string
 	endpoint       string // URL; empty: AWS
 	pathStyle      *bool  // nil: decided by the endpoint
-	profile, role  string
 	anonymous      bool
 	plainHTTP      bool
+	fips           bool
+	dualstack      bool
+	accelerate     bool
+	requesterPays  bool
+	profile        string
+	role           role
+	encryption     encryption
+	storageClass   types.StorageClass // of data; empty: the bucket's default
+}
+
+// role is a role to assume; zero: none.
+type role struct {
+	arn, session, externalID string
 }
 
 func parameters() []string {
-	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https"}
+	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "role_session", "external_id", "anonymous",
+		"disable_https", "fips", "dualstack", "accelerate", "requester_pays", "ssetype", "kmskeyid", "bucket_key", "kms_context", "storage_class"}
 }
 
 // bucketName accepts what S3 does, and the underscores and capitals of older
@@ -39,23 +54,19 @@ func parse(u *url.URL) (location, error) {
 	}
 	q := u.Query()
 	l := location{raw: providers.Redact(u.String()), bucket: u.Host, prefix: strings.Trim(u.Path, "/"),
-		region: q.Get("region"), profile: q.Get("profile"), role: q.Get("role")}
+		region: q.Get("region"), profile: q.Get("profile")}
 	if !bucketName.MatchString(l.bucket) {
 		return l, l.invalid("the bucket's name must have 3 to 63 letters, digits, dots, underscores and hyphens", "write s3://BUCKET/PREFIX")
 	}
 	if err := providers.CheckPrefix(l.prefix); err != nil {
 		return l, l.invalid(err.Error(), "use a-z, 0-9, dot, underscore and hyphen, and slashes between parts")
 	}
-	if err := l.parseFlags(q); err != nil {
-		return l, err
+	for _, part := range []func(url.Values) error{l.parseFlags, l.parseRole, l.parseEndpoint, l.parseRoute, l.parseEncryption, l.parseStorageClass} {
+		if err := part(q); err != nil {
+			return l, err
+		}
 	}
-	if l.role != "" && !strings.HasPrefix(l.role, "arn:") {
-		return l, l.invalid("the role is no ARN", "write role=arn:aws:iam::ACCOUNT:role/NAME")
-	}
-	if l.anonymous && (l.profile != "" || l.role != "") {
-		return l, l.invalid("anonymous excludes profile and role", "leave out one of them")
-	}
-	return l, l.parseEndpoint(q)
+	return l, nil
 }
 
 func (l *location) parseFlags(q url.Values) error {
@@ -64,6 +75,11 @@ func (l *location) parseFlags(q url.Values) error {
 		"s3ForcePathStyle": func(v bool) { l.pathStyle = &v },
 		"anonymous":        func(v bool) { l.anonymous = v },
 		"disable_https":    func(v bool) { l.plainHTTP = v },
+		"fips":             func(v bool) { l.fips = v },
+		"dualstack":        func(v bool) { l.dualstack = v },
+		"accelerate":       func(v bool) { l.accelerate = v },
+		"requester_pays":   func(v bool) { l.requesterPays = v },
+		"bucket_key":       func(v bool) { l.encryption.bucketKey = &v },
 	} {
 		if !q.Has(name) {
 			continue
@@ -76,6 +92,48 @@ func (l *location) parseFlags(q url.Values) error {
 	}
 	if q.Has("use_path_style") && q.Has("s3ForcePathStyle") {
 		return l.invalid("use_path_style and s3ForcePathStyle mean the same", "leave out s3ForcePathStyle")
+	}
+	return nil
+}
+
+// Grammars of the AssumeRole operation.
+var (
+	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+	externalID  = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`) // and at most 1,224
+)
+
+func (l *location) parseRole(q url.Values) error {
+	l.role = role{arn: q.Get("role"), session: q.Get("role_session"), externalID: q.Get("external_id")}
+	switch {
+	case l.role.arn == "" && (q.Has("role_session") || q.Has("external_id")):
+		return l.invalid("role_session and external_id are for a role", "add role=arn:aws:iam::ACCOUNT:role/NAME, or leave them out")
+	case l.role.arn != "" && !strings.HasPrefix(l.role.arn, "arn:"):
+		return l.invalid("the role is no ARN", "write role=arn:aws:iam::ACCOUNT:role/NAME")
+	case q.Has("role_session") && !sessionName.MatchString(l.role.session):
+		return l.invalid("role_session must have 2 to 64 letters, digits and _+=,.@-", "write %2B for a plus sign")
+	case q.Has("external_id") && (!externalID.MatchString(l.role.externalID) || len(l.role.externalID) > 1224):
+		return l.invalid("external_id must have 2 to 1,224 letters, digits and _+=,.@:/-", "write %2B for a plus sign")
+	case l.anonymous && (l.profile != "" || l.role.arn != ""):
+		return l.invalid("anonymous excludes profile and role", "leave out one of them")
+	case l.anonymous && l.requesterPays:
+		return l.invalid("anonymous excludes requester_pays: somebody must be known to pay", "leave out one of them")
+	}
+	return nil
+}
+
+// parseRoute refuses what the addresses of AWS do not offer together.
+func (l *location) parseRoute(url.Values) error {
+	switch {
+	case l.endpoint != "" && (l.fips || l.dualstack || l.accelerate):
+		return l.invalid("fips, dualstack and accelerate choose an address of AWS, and the endpoint is another", "leave out the endpoint, or them")
+	case l.accelerate && l.fips:
+		return l.invalid("accelerated addresses are not FIPS ones", "leave out accelerate or fips")
+	case l.accelerate && l.pathStyle != nil && *l.pathStyle:
+		return l.invalid("accelerated addresses hold the bucket in the host name", "leave out use_path_style")
+	case l.accelerate && strings.Contains(l.bucket, "."):
+		return l.invalid("S3 does not accelerate buckets with a dot in their name", "leave out accelerate")
+	case l.fips && l.plainHTTP:
+		return l.invalid("disable_https contradicts fips", "leave out one of them")
 	}
 	return nil
 }
