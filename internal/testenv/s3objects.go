@@ -70,12 +70,11 @@ func (s *S3Server) RemoveVersion(bucket, key, version string) string {
 	return api.ErrorCode()
 }
 
-// SetPolicy gives a bucket a policy, as JSON.
-func (s *S3Server) SetPolicy(bucket, policy string) {
-	s.t.Helper()
-	if _, err := s.client.PutBucketPolicy(s.t.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy}); err != nil {
-		s.t.Fatalf("set the policy of %s: %v", bucket, err)
-	}
+// SetPolicy gives a bucket a policy, as JSON, or returns why the store does
+// not take it.
+func (s *S3Server) SetPolicy(bucket, policy string) error {
+	_, err := s.client.PutBucketPolicy(s.t.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
+	return err
 }
 
 // Keys returns the keys of all objects of a bucket, sorted.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob"
 
 	"github.com/snapferry/snapferry/providers"
@@ -65,6 +66,8 @@ func (b *Bucket) put(ctx context.Context, key string, body providers.Body, condi
 		ContentLength:  aws.Int64(body.Size()),
 		ContentType:    aws.String("application/octet-stream"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+		// An object with a lock must name what its checksum is.
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 	}
 	condition(in)
 	b.encryption.set(in)
@@ -73,8 +76,11 @@ func (b *Bucket) put(ctx context.Context, key string, body providers.Body, condi
 		in.StorageClass = b.storageClass
 	}
 	setLock(in, attributes.Lock)
-	_, err = b.client.PutObject(ctx, in, knownPayload(sum[:]))
-	return b.explain(ctx, "put", key, err)
+	out, err := b.client.PutObject(ctx, in, knownPayload(sum[:]))
+	if err != nil {
+		return b.explain(ctx, "put", key, err)
+	}
+	return b.encryption.check(key, out)
 }
 
 // exists asks for the object. It is a hint: no answer means no.

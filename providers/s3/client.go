@@ -80,7 +80,7 @@ func userAgent(o providers.Options) string {
 }
 
 func loadConfig(ctx context.Context, l location) (aws.Config, error) {
-	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(renewEarly)}
 	if l.region != "" {
 		options = append(options, config.WithRegion(l.region))
 	}

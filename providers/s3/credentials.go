@@ -17,6 +17,8 @@ import (
 // last 15 minutes at least, and no request takes as long.
 const renewBefore = 5 * time.Minute
 
+func renewEarly(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore }
+
 // assume makes cfg use the credentials of a role, which those it has assume.
 func (r role) assume(cfg *aws.Config) {
 	cfg.Credentials = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(*cfg), r.arn, func(o *stscreds.AssumeRoleOptions) {
@@ -38,9 +40,9 @@ type renewable struct {
 }
 
 func newRenewable(source aws.CredentialsProvider) *renewable {
-	cache, ok := source.(*aws.CredentialsCache) // of the SDK's own, with the same window
+	cache, ok := source.(*aws.CredentialsCache) // the SDK's own
 	if !ok {
-		cache = aws.NewCredentialsCache(source, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
+		cache = aws.NewCredentialsCache(source, renewEarly)
 	}
 	return &renewable{cache: cache}
 }

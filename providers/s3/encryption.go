@@ -39,6 +39,21 @@ func (e encryption) set(in *s3.PutObjectInput) {
 	}
 }
 
+// check compares what an answer says with what was asked for: there are stores
+// that pass over the question and store in clear.
+func (e encryption) check(key string, out *s3.PutObjectOutput) error {
+	if e.algorithm == "" || e.algorithm == out.ServerSideEncryption {
+		return nil
+	}
+	got := "not at all"
+	if out.ServerSideEncryption != "" {
+		got = "with " + string(out.ServerSideEncryption)
+	}
+	return &providers.Error{Op: "put", Key: key,
+		Err:  fmt.Errorf("%w: the object is stored, and encrypted %s where ssetype asks for %s", providers.ErrUnsupported, got, e.algorithm),
+		Hint: "leave ssetype out of the URL, and encrypt backups before they leave, or use a store that knows it"}
+}
+
 func (l *location) parseEncryption(q url.Values) error {
 	e := &l.encryption
 	e.algorithm, e.key = types.ServerSideEncryption(q.Get("ssetype")), q.Get("kmskeyid")

@@ -159,7 +159,7 @@ func (b *Bucket) classifyRequest(a answer) *providers.Error {
 		return nil
 	case strings.Contains(text, "object lock") || strings.Contains(text, "objectlock") || strings.Contains(text, "retain until"):
 		return refuse(true, providers.ErrUnsupported, lockHint)
-	case strings.Contains(text, "kms") || strings.Contains(text, "server side encryption") || strings.Contains(text, "server-side encryption"):
+	case strings.Contains(text, "kms") || strings.Contains(text, "encryption"):
 		return refuse(true, providers.ErrUnsupported, "check ssetype, kmskeyid and kms_context in the URL against what the store and the key take")
 	}
 	return nil

@@ -26,9 +26,7 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 	if err != nil {
 		return found, err
 	}
-	if region := header.Get("X-Amz-Bucket-Region"); regionName.MatchString(region) {
-		found.Region = region
-	}
+	found.Region = b.home(ctx, header)
 	for _, question := range []struct {
 		answer *providers.Trait
 		ask    func(context.Context) (providers.Trait, error)
@@ -40,6 +38,24 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 		}
 	}
 	return found, nil
+}
+
+// home is the region of the bucket, or empty.
+func (b *Bucket) home(ctx context.Context, header http.Header) string {
+	region := header.Get("X-Amz-Bucket-Region")
+	if region == "" { // of stores other than AWS; the older question has no name for the first region
+		out, err := b.client.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &b.bucket})
+		if err != nil {
+			return ""
+		}
+		if region = string(out.LocationConstraint); region == "" {
+			region = defaultRegion
+		}
+	}
+	if !regionName.MatchString(region) {
+		return ""
+	}
+	return region
 }
 
 // head asks for the bucket and returns the header of the answer, also of a
@@ -106,7 +122,8 @@ func (b *Bucket) versioning(ctx context.Context) (providers.Trait, error) {
 }
 
 // public asks what could open the bucket, a policy and its ACL, and what
-// keeps them from it. Nobody but AWS knows what the account forbids beside.
+// keeps them from it, and tries: stores differ in what they call public.
+// Nobody but AWS knows what the account forbids beside.
 func (b *Bucket) public(ctx context.Context) (providers.Trait, error) {
 	block := types.PublicAccessBlockConfiguration{}
 	out, err := b.client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: &b.bucket})
@@ -121,7 +138,7 @@ func (b *Bucket) public(ctx context.Context) (providers.Trait, error) {
 	for _, way := range []struct {
 		possible bool
 		ask      func(context.Context) (providers.Trait, error)
-	}{{byPolicy, b.publicByPolicy}, {byACL, b.publicByACL}} {
+	}{{byPolicy, b.publicByPolicy}, {byACL, b.publicByACL}, {true, b.publicByTrying}} {
 		if !way.possible {
 			continue
 		}
@@ -160,6 +177,18 @@ func (b *Bucket) publicByACL(ctx context.Context) (providers.Trait, error) {
 	})
 	if open {
 		return providers.Trait{State: providers.On, Detail: "by the bucket's ACL"}, nil
+	}
+	return providers.Trait{State: providers.Off}, nil
+}
+
+// publicByTrying lists as somebody without credentials. A refusal, of whatever
+// kind, says nothing more.
+func (b *Bucket) publicByTrying(ctx context.Context) (providers.Trait, error) {
+	_, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, MaxKeys: aws.Int32(1)}, func(o *s3.Options) {
+		o.Credentials, o.Retryer = nil, aws.NopRetryer{}
+	})
+	if err == nil {
+		return providers.Trait{State: providers.On, Detail: "it can be listed without credentials"}, nil
 	}
 	return providers.Trait{State: providers.Off}, nil
 }

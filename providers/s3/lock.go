@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -50,6 +51,7 @@ func (b *Bucket) LockOf(ctx context.Context, key string) (providers.Lock, error)
 	if err := check(ctx, "get", key); err != nil {
 		return providers.Lock{}, err
 	}
+	// HeadObject has it too, but shows no lock to who may not ask for it.
 	out, err := b.client.GetObjectRetention(ctx, &s3.GetObjectRetentionInput{Bucket: &b.bucket, Key: &key})
 	if isCode(err, noLockCodes()...) {
 		return providers.Lock{}, nil
@@ -57,11 +59,22 @@ func (b *Bucket) LockOf(ctx context.Context, key string) (providers.Lock, error)
 	if err := b.explain(ctx, "get", key, err); err != nil {
 		return providers.Lock{}, err
 	}
-	r := out.Retention
-	if r == nil || r.Mode == "" || r.RetainUntilDate == nil {
-		return providers.Lock{}, nil
+	if r := out.Retention; r != nil && r.Mode != "" {
+		return lockOf(string(r.Mode), r.RetainUntilDate), nil
 	}
-	return providers.Lock{Mode: providers.LockMode(strings.ToLower(string(r.Mode))), Until: r.RetainUntilDate.UTC()}, nil
+	// The answer of a store that does not know the question.
+	head, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &key})
+	if err := b.explain(ctx, "get", key, err); err != nil {
+		return providers.Lock{}, err
+	}
+	return lockOf(string(head.ObjectLockMode), head.ObjectLockRetainUntilDate), nil
+}
+
+func lockOf(mode string, until *time.Time) providers.Lock {
+	if mode == "" || until == nil {
+		return providers.Lock{}
+	}
+	return providers.Lock{Mode: providers.LockMode(strings.ToLower(mode)), Until: until.UTC()}
 }
 
 func lockEnabled(out *s3.GetObjectLockConfigurationOutput) bool {

@@ -28,13 +28,30 @@ type store struct {
 	verifiesSHA256 bool // a body with another hash is refused
 	noNesting      bool // an object cannot have objects below its name
 	hidesNested    bool // an object hides those below its name from listings
+	takesPolicy    bool // a bucket policy may demand s3:if-none-match
+	public         bool // it answers requests that are not signed
+	encryption     providers.State
+	// attributes are parameters of a URL, and what becomes of a small and of
+	// a bulky object: encryption and storage class, or that it is refused.
+	attributes map[string]string
 }
 
 func stores() []store {
 	return []store{
-		{name: "versitygw", start: testenv.S3, verifiesSHA256: true, noNesting: true},
-		{name: "MinIO", start: testenv.MinIO, verifiesSHA256: true, hidesNested: true},
-		{name: "moto", start: testenv.Moto},
+		{name: "versitygw", start: testenv.S3, verifiesSHA256: true, noNesting: true, encryption: providers.Unknown, attributes: map[string]string{
+			"ssetype=AES256": "refused refused", "ssetype=aws:kms": "refused refused", "ssetype=aws:kms:dsse": "refused refused",
+			"storage_class=STANDARD_IA": "", "storage_class=OTHER": "", "requester_pays=true": "",
+		}},
+		{name: "MinIO", start: testenv.MinIO, verifiesSHA256: true, hidesNested: true, encryption: providers.Off, attributes: map[string]string{
+			"ssetype=AES256": "refused refused", "ssetype=aws:kms": "refused refused", "ssetype=aws:kms:dsse": "refused refused",
+			"storage_class=STANDARD_IA": "refused", "storage_class=REDUCED_REDUNDANCY": "REDUCED_REDUNDANCY",
+			"storage_class=OTHER": "refused", "requester_pays=true": "",
+		}},
+		{name: "moto", start: testenv.Moto, takesPolicy: true, public: true, encryption: providers.Off, attributes: map[string]string{
+			"ssetype=AES256": "AES256 AES256", "ssetype=aws:kms": "aws:kms aws:kms", "kmskeyid=alias/x&bucket_key=true&kms_context=a=b": "aws:kms aws:kms",
+			"ssetype=aws:kms:dsse": "aws:kms:dsse aws:kms:dsse", "storage_class=STANDARD_IA": "_IA", "storage_class=GLACIER_IR": "GLACIER_IR",
+			"storage_class=OTHER": "refused", "requester_pays=true": "",
+		}},
 	}
 }
 
