@@ -24,3 +24,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzContext(f *testing.F) {
+	for _, s := range []string{"a=b", "a=b,c=d", "a=", "=b", "a", `{"a":"b"}`, `{"a":1}`, `{"a":{}}`, "{", "null", `{"a":"\u0000<>&"}`, "a==b", "ä=ö,\xff=x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		out, err := parseContext(s)
+		if err != nil {
+			return
+		}
+		again, err := parseContext(string(out))
+		if err != nil || string(again) != string(out) || len(out) > mostContext {
+			t.Errorf("%q gives %q, which gives %q, %v", s, out, again, err)
+		}
+	})
+}
