@@ -59,3 +59,21 @@ variable "kms_key_arn" {
     error_message = "kms_key_arn must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID; aliases do not work in a policy."
   }
 }
+
+variable "max_lock_days" {
+  description = "Longest lock, in days, that the writer may set on objects. Null: the vault is not locked."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.max_lock_days == null || try(var.max_lock_days >= 1 && var.max_lock_days <= 36500 && floor(var.max_lock_days) == var.max_lock_days, false)
+    error_message = "max_lock_days must be a whole number from 1 to 36500."
+  }
+}
+
+variable "versioned" {
+  description = "Whether the bucket keeps old versions, which the reader may then list and read: what was overwritten or deleted can be restored."
+  type        = bool
+  default     = false
+  nullable    = false
+}

@@ -131,6 +131,98 @@ run "key_of_the_bucket" {
   }
 }
 
+run "lock_has_a_bound" {
+  command = plan
+
+  variables {
+    max_lock_days     = 95
+    bucket_account_id = "123456789012"
+  }
+
+  assert {
+    condition = jsondecode(output.writer_policy_json).Statement[3] == {
+      Sid      = "LockObjects"
+      Effect   = "Allow"
+      Action   = ["s3:PutObjectRetention"]
+      Resource = ["arn:aws:s3:::acme-graph-backups/prod/graph/*"]
+      Condition = {
+        StringEquals          = { "s3:ResourceAccount" = "123456789012" }
+        NumericLessThanEquals = { "s3:object-lock-remaining-retention-days" = "95" }
+      }
+    }
+    error_message = "the writer cannot lock, or for longer than it should: ${output.writer_policy_json}"
+  }
+
+  assert {
+    condition     = jsondecode(output.writer_policy_json).Statement[4].Action == ["s3:GetBucketObjectLockConfiguration"]
+    error_message = "the writer cannot see whether the bucket locks: ${output.writer_policy_json}"
+  }
+
+  assert {
+    condition     = jsondecode(output.reader_policy_json).Statement[2].Action == ["s3:GetObjectRetention"]
+    error_message = "the reader cannot see locks: ${output.reader_policy_json}"
+  }
+
+  assert {
+    condition     = !strcontains(output.writer_policy_json, "Bypass")
+    error_message = "nobody here lifts a lock"
+  }
+}
+
+run "reader_of_versions" {
+  command = plan
+
+  variables {
+    versioned = true
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.reader_policy_json).Statement : s.Action[0]] == [
+      "s3:ListBucket", "s3:GetObject", "s3:ListBucketVersions", "s3:GetObjectVersion",
+    ]
+    error_message = "the reader cannot read old versions: ${output.reader_policy_json}"
+  }
+
+  assert {
+    condition     = !strcontains(output.writer_policy_json, "Version\"]")
+    error_message = "the writer needs no old versions"
+  }
+}
+
+run "doctor_asks_only_about_the_bucket" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for s in jsondecode(output.doctor_policy_json).Statement : s.Resource == ["arn:aws:s3:::acme-graph-backups"] && alltrue([for a in s.Action : startswith(a, "s3:Get")])
+    ])
+    error_message = "the doctor may read objects, or change something: ${output.doctor_policy_json}"
+  }
+}
+
+run "prune_deletes_below_its_prefix" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.prune_policy_json).Statement[2] == {
+      Sid      = "RemoveObjects"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject"]
+      Resource = ["arn:aws:s3:::acme-graph-backups/prod/graph/*"]
+    }
+    error_message = "pruning may delete elsewhere, or versions: ${output.prune_policy_json}"
+  }
+}
+
+run "bucket_policy_is_what_the_program_prints" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(output.create_only_bucket_policy_json) == jsondecode(file("${path.module}/../../../providers/s3/testdata/overwrite-policy.json"))
+    error_message = "the bucket policy differs from that of providers/s3: ${output.create_only_bucket_policy_json}"
+  }
+}
+
 run "other_partition" {
   command = plan
 

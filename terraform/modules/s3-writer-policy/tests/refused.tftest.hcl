@@ -133,3 +133,33 @@ run "key_is_an_alias" {
 
   expect_failures = [var.kms_key_arn]
 }
+
+run "lock_for_no_time" {
+  command = plan
+
+  variables {
+    max_lock_days = 0
+  }
+
+  expect_failures = [var.max_lock_days]
+}
+
+run "lock_for_ever" {
+  command = plan
+
+  variables {
+    max_lock_days = 36501
+  }
+
+  expect_failures = [var.max_lock_days]
+}
+
+run "lock_for_half_a_day" {
+  command = plan
+
+  variables {
+    max_lock_days = 0.5
+  }
+
+  expect_failures = [var.max_lock_days]
+}
