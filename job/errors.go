@@ -21,6 +21,9 @@ var (
 	ErrPartial = errors.New("partly done")
 	// ErrEmpty: a source without a single byte, which is rarely meant.
 	ErrEmpty = errors.New("the source is empty")
+	// ErrDoubtful and ErrUnfit are what Doctor comes to where not all is well.
+	ErrDoubtful = errors.New("backups would work, and not all is as it should be")
+	ErrUnfit    = errors.New("backups would fail or not be safe")
 )
 
 // Error says what failed, on what, why, and what to do next.
@@ -66,7 +69,7 @@ func Classify(err error) Class {
 		class  Class
 		causes []error
 	}{
-		{Partial, []error{ErrPartial}},
+		{Partial, []error{ErrPartial, ErrDoubtful}},
 		{Damaged, []error{archive.ErrDamaged}},
 		{Refused, []error{archive.ErrRefused, snapshot.ErrNotEmpty, snapshot.ErrUnsafe, ErrEmpty}},
 		{NotFound, []error{archive.ErrNotFound, snapshot.ErrNotFound, providers.ErrNoBucket, providers.ErrNotFound}},

@@ -161,7 +161,7 @@ func (s *session) checkLock(ctx context.Context, mode providers.LockMode) error 
 		return &providers.Error{Op: "lock", Key: s.shown, Err: fmt.Errorf("%w: this kind of vault has no locks", providers.ErrUnsupported),
 			Hint: "use a bucket with object lock, or run without a lock"}
 	}
-	return providers.Retry(ctx, s.policy(), "lock", s.shown, func() error { return locker.CheckLock(ctx, mode) })
+	return s.ask(ctx, "lock", func() error { return locker.CheckLock(ctx, mode) })
 }
 
 // lockOf returns the lock of an object, nil if it has none or nobody can
@@ -172,7 +172,7 @@ func (s *session) lockOf(ctx context.Context, key string) *Lock {
 		return nil
 	}
 	var lock providers.Lock
-	err := providers.Retry(ctx, s.policy(), "get lock", key, func() (err error) {
+	err := s.ask(ctx, "get lock", func() (err error) {
 		lock, err = locker.LockOf(ctx, key)
 		return err
 	})

@@ -37,6 +37,8 @@ type Runner struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Getenv reads the environment; nil means os.Getenv.
+	Getenv func(string) string
 	// Stdin is the source "-" and Stdout the target "-"; nil means those of
 	// the process.
 	Stdin  io.Reader
@@ -109,6 +111,9 @@ func (r *Runner) newSession() *session {
 	s.Log = slog.New(&collector{next: s.Log.Handler(), into: s.warnings})
 	if s.Now == nil {
 		s.Now = time.Now
+	}
+	if s.Getenv == nil {
+		s.Getenv = os.Getenv
 	}
 	if s.Stdin == nil {
 		s.Stdin = os.Stdin

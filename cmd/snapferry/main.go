@@ -27,7 +27,8 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	go endOnSignal(cancel)
 	d := deps{stdin: os.Stdin, stdout: os.Stdout, stderr: newConsole(os.Stderr),
-		terminal: term.IsTerminal(int(os.Stderr.Fd())), now: time.Now, progressEvery: time.Minute}
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		color:    term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", now: time.Now, progressEvery: time.Minute}
 	os.Exit(run(ctx, os.Args[1:], d))
 }
 

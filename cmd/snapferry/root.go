@@ -24,6 +24,7 @@ type deps struct {
 	stdout   io.Writer
 	stderr   *console
 	terminal bool // stderr is one
+	color    bool // stdout is one that shows colours
 	now      func() time.Time
 	// progressEvery is the time between two lines of progress where there is
 	// no terminal.
@@ -68,7 +69,7 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.BoolVar(&shared.global.quiet, "quiet", false, "no progress and no warnings")
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
-		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
+		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newDoctorCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/snapferry/snapferry/job"
+)
+
+// doctorRetries are fewer than those of a backup: who asks waits for the
+// answer.
+const doctorRetries = 2
+
+type doctorOptions struct {
+	store   storeOptions
+	lock    lockOptions
+	memory  byteSize
+	request job.DoctorRequest
+}
+
+func newDoctorCommand(d *deps) *cobra.Command {
+	o := doctorOptions{memory: byteSize{n: job.DefaultMemory}}
+	c := &cobra.Command{
+		Use:   "doctor VAULT...",
+		Short: "Try whether backups into a vault would work and be safe",
+		Long: `Doctor tries what a backup needs of each VAULT, and what would be bad if it were possible: it stores canaries below
+PREFIX/doctor, which no listing of backups looks at, reads them, tries to replace and to remove them, measures rates, and
+asks the store for its settings. It removes what it can of them and names the rest.
+
+Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
+		Example: `  snapferry doctor 's3://acme-backups/graph?region=eu-west-1' --lock governance:7 --retention daily=14`,
+		Args: func(c *cobra.Command, args []string) error {
+			names := make([]string, max(len(args), 1))
+			for i := range names {
+				names[i] = "VAULT"
+			}
+			return exactly(names...)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, url := range args {
+				o.request.Vaults = append(o.request.Vaults, job.Vault{URL: url})
+			}
+			return runDoctor(c.Context(), o, d)
+		},
+	}
+	o.store.register(c)
+	o.store.tries = doctorRetries
+	c.Flags().Lookup("retries").DefValue = "2"
+	o.lock.register(c)
+	c.Flags().Var(&o.memory, "max-memory", "memory that a run would take")
+	c.Flags().BoolVar(&o.request.NoSpeed, "no-speed", false, "do not measure rates, which moves some megabytes")
+	return c
+}
+
+func runDoctor(ctx context.Context, o doctorOptions, d *deps) error {
+	tuning, err := o.store.tuning()
+	if err != nil {
+		return err
+	}
+	tuning.MaxMemory = o.memory.n
+	for i := range o.request.Vaults {
+		if err := o.lock.apply(&o.request.Vaults[i].Access); err != nil {
+			return err
+		}
+	}
+	report, err := d.runner(tuning).Doctor(ctx, o.request)
+	if report == nil {
+		return ended(ctx, err)
+	}
+	return errors.Join(err, d.print(report, func(w io.Writer) { doctorText(w, report, d.color) }))
+}
+
+func doctorText(w io.Writer, report *job.DoctorReport, color bool) {
+	checksText(w, "this machine", report.Machine, color)
+	for _, v := range report.Vaults {
+		title := v.Vault
+		if v.Name != "" {
+			title = v.Name + ", " + v.Vault
+		}
+		line(w, "")
+		checksText(w, title, v.Checks, color)
+		for _, key := range v.Left {
+			line(w, "left\t%s", key)
+		}
+		if len(v.Left) > 0 {
+			line(w, "\tan identity that may remove it, or a lifecycle rule for %s, gets rid of it", doctorPrefix(v.Left[0]))
+		}
+		for _, c := range v.Checks {
+			if c.Policy != "" {
+				line(w, "\n%s", strings.TrimSpace(c.Policy))
+			}
+		}
+	}
+}
+
+// doctorPrefix is the part of a canary's key that all of them share.
+func doctorPrefix(key string) string {
+	parts := strings.Split(key, "/")
+	return strings.Join(parts[:max(len(parts)-2, 0)], "/") + "/"
+}
+
+func checksText(w io.Writer, title string, checks []job.Check, color bool) {
+	line(w, "%s", title)
+	for _, c := range checks {
+		line(w, "%s\t%s\t%s", verdictText(c.Verdict, color), c.Name, c.Detail)
+		if c.Hint != "" && c.Verdict != job.Green {
+			line(w, "%s\t\t-> %s", verdictText("", color), c.Hint)
+		}
+	}
+}
+
+// verdictText colours a verdict. All colours take as many bytes, so that
+// columns stay aligned.
+func verdictText(v job.Verdict, color bool) string {
+	if !color {
+		return string(v)
+	}
+	code := map[job.Verdict]string{job.Green: "32", job.Yellow: "33", job.Red: "31"}[v]
+	if code == "" {
+		code = "90"
+	}
+	return "\x1b[" + code + "m" + string(v) + "\x1b[0m"
+}
