@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive/format"
+	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
@@ -55,6 +56,18 @@ type Writer struct {
 	images  []imageState
 	budget  *memory.Budget
 	held    int64 // bytes of memory that layouts and segment sets take
+	err     error // why Ship gave this backup up
+	reused  int64 // raw bytes that Ship found in the vault
+	levels  map[frame.Level]int64
+	// wrapping replaces wrap and its like in tests; nil: the Writer itself.
+	wrapping wrapper
+}
+
+// wrapper is what becomes of segments on their way into one vault: see wrap.
+type wrapper interface {
+	encrypts() bool
+	wrapMemory(plain int64) int64
+	wrap(plain *memory.Buffer) (*memory.Buffer, error)
 }
 
 // imageState is what is known of an image once it was shipped.
@@ -64,8 +77,6 @@ type imageState struct {
 	layout  *format.Layout
 	extents *format.ObjectRef
 	set     *format.SegmentSet
-	// recycled holds the memory of a stream's chunks that is free.
-	recycled chan []byte
 }
 
 // Name returns the backup's full name.
@@ -73,6 +84,13 @@ func (w *Writer) Name() format.Name { return w.name }
 
 // Resumed reports whether an earlier run had begun this very backup.
 func (w *Writer) Resumed() bool { return w.resumed }
+
+// Reused returns the raw bytes that were in the vault before Ship.
+func (w *Writer) Reused() int64 { return w.reused }
+
+// Levels returns how many chunks Ship stored in the vault, by the level they
+// were compressed at.
+func (w *Writer) Levels() map[frame.Level]int64 { return w.levels }
 
 // Begin decides which backup this is: the newest unfinished one of this very
 // state of the source, in whatever tier it was begun, or a new one. It writes

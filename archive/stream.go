@@ -13,10 +13,10 @@ import (
 // interrupted: when ctx ends, that goroutine ends with the read under way.
 func (s *shipment) produceStream(ctx context.Context) error {
 	chunks := make(chan streamChunk)
-	s.im.recycled = make(chan []byte, s.workers+1)
-	go pump(ctx, s.im.Stream, s.im.recycled, int(s.shape.Chunk), chunks)
+	s.recycled = make(chan []byte, s.workers+1)
+	go pump(ctx, s.im.Stream, s.recycled, int(s.shape.Chunk), chunks)
 	for range s.workers + 1 {
-		s.im.recycled <- nil // memory for one chunk each, made when it is used
+		s.recycled <- nil // memory for one chunk each, made when it is used
 	}
 	var seg *segment
 	for index, i := int64(0), 0; ; i++ {
@@ -25,7 +25,7 @@ func (s *shipment) produceStream(ctx context.Context) error {
 			return fmt.Errorf("read %s: %w", s.im.Title, err)
 		}
 		if seg != nil && (c.end || int64(i) == s.shape.Segment/s.shape.Chunk) {
-			if err := s.drop(ctx, seg); err != nil {
+			if err := s.drop(seg); err != nil {
 				return err
 			}
 			seg, i, index = nil, 0, index+1
@@ -37,7 +37,7 @@ func (s *shipment) produceStream(ctx context.Context) error {
 			return fmt.Errorf("read %s: %w: more than %d segments", s.im.Title, ErrInvalid, format.MaxSegments)
 		}
 		if seg == nil {
-			if seg, err = s.newSegment(ctx, index); err != nil {
+			if seg, err = s.newSegment(ctx, index, s.lacking(index, 0)); err != nil {
 				return err
 			}
 		}
@@ -66,7 +66,7 @@ func receive(ctx context.Context, chunks <-chan streamChunk) (streamChunk, error
 
 // recycle gives the memory of a chunk back to the pump.
 func (s *shipment) recycle(raw []byte) {
-	s.im.recycled <- raw // has room for every chunk there is
+	s.recycled <- raw // has room for every chunk there is
 }
 
 // pump reads r in chunks, all full but the last, until its end, an error, or

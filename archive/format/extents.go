@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sort"
 	"strconv"
 )
@@ -37,6 +38,11 @@ type mapped struct {
 func (l *Layout) Memory() int64 { return int64(len(l.ranges)) * mappedBytes }
 
 const mappedBytes = 24
+
+// Equal reports whether both map the same data to the same places.
+func (l *Layout) Equal(o *Layout) bool {
+	return l == o || l.Size == o.Size && l.Data == o.Data && slices.Equal(l.ranges, o.ranges)
+}
 
 // WholeLayout is the layout of an image without holes.
 func WholeLayout(size int64) *Layout {

@@ -51,10 +51,16 @@ const (
 	Default Level = "default"
 	Better  Level = "better"
 	Best    Level = "best"
+	// Auto begins at Fastest; whoever drives the Encoder changes its level
+	// with Use.
+	Auto Level = "auto"
 )
 
 // Levels lists the levels a user may name.
-func Levels() []Level { return []Level{Fastest, Default, Better, Best, Stored} }
+func Levels() []Level { return append(append([]Level{Auto}, Ladder()...), Stored) }
+
+// Ladder lists the levels Auto chooses from, each harder than the one before.
+func Ladder() []Level { return []Level{Fastest, Default, Better, Best} }
 
 func (l Level) zstd() (zstd.EncoderLevel, bool) {
 	switch l {
@@ -79,7 +85,7 @@ func (l Level) Memory(chunk int) int64 {
 	switch l {
 	case Stored:
 		return 0
-	case Fastest:
+	case Fastest, Auto:
 		return out + fastWindow + 1<<20
 	case Default:
 		return out + window + 3<<20
@@ -88,6 +94,15 @@ func (l Level) Memory(chunk int) int64 {
 	default:
 		return out + window + 36<<20
 	}
+}
+
+// Extra returns the bytes that an Encoder takes beyond those of Fastest while
+// it also keeps an encoder of this level: 0 for Fastest itself.
+func (l Level) Extra(chunk int) int64 {
+	if l == Fastest {
+		return 0
+	}
+	return l.Memory(chunk) - int64(MaxEncoded(chunk))
 }
 
 // How far back a match may reach, in bytes. The fastest level's table is so
@@ -102,7 +117,10 @@ const (
 // its own.
 type Encoder struct {
 	enc *zstd.Encoder // nil: store everything
-	out []byte
+	// fast is kept once it was used, and beside it one harder encoder.
+	fast, hard *zstd.Encoder
+	hardLevel  Level
+	out        []byte
 	// zero is the frame of the last all-zero chunk, which had zeroLen bytes.
 	zero    []byte
 	zeroLen int
@@ -113,6 +131,48 @@ func NewEncoder(level Level, chunk int) (*Encoder, error) {
 	if level == Stored {
 		return &Encoder{}, nil
 	}
+	if level == Auto {
+		level = Fastest
+	}
+	e := &Encoder{}
+	if err := e.Use(level); err != nil {
+		return nil, err
+	}
+	e.out = make([]byte, 0, MaxEncoded(chunk))
+	return e, nil
+}
+
+// Use makes the next frames at another level: Fastest, or one harder, for
+// which an encoder is made when it is first used. Only the last harder one is
+// kept. An Encoder that stores everything cannot be changed.
+func (e *Encoder) Use(level Level) (err error) {
+	if level == Fastest {
+		if e.fast == nil {
+			if e.fast, err = newZstd(level); err != nil {
+				return err
+			}
+		}
+		e.enc = e.fast
+		return nil
+	}
+	if e.hardLevel != level {
+		e.hard, e.hardLevel = nil, "" // the old one can go before the new one is made
+		if e.hard, err = newZstd(level); err != nil {
+			return err
+		}
+		e.hardLevel = level
+	}
+	e.enc = e.hard
+	return nil
+}
+
+// Relax goes back to Fastest and lets go of the harder encoder.
+func (e *Encoder) Relax() error {
+	e.hard, e.hardLevel = nil, ""
+	return e.Use(Fastest)
+}
+
+func newZstd(level Level) (*zstd.Encoder, error) {
 	zl, ok := level.zstd()
 	if !ok {
 		return nil, fmt.Errorf("unknown compression level %q", level)
@@ -131,7 +191,7 @@ func NewEncoder(level Level, chunk int) (*Encoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make zstd encoder: %w", err)
 	}
-	return &Encoder{enc: enc, out: make([]byte, 0, MaxEncoded(chunk))}, nil
+	return enc, nil
 }
 
 // Encode writes chunk, which must not be empty, as one frame to w, in pieces, and returns the frame's

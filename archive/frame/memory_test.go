@@ -36,3 +36,50 @@ func TestLevelMemory(t *testing.T) {
 		runtime.KeepAlive(keep)
 	}
 }
+
+// An Encoder that changes its level holds the fastest encoder and one harder,
+// however often it changes, and the fastest alone once it relaxed.
+func TestLevelsOnTheWay(t *testing.T) {
+	const chunk = 4 << 20
+	raw := bytes.Repeat(append(noise(1, 5000), samples()["text"][:20000]...), chunk/25000+1)[:chunk]
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	enc, err := NewEncoder(Auto, chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func() int64 {
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	}
+	sizes := map[Level]int{}
+	for _, level := range []Level{Fastest, Best, Default, Fastest, Better, Best, Default} {
+		if err := enc.Use(level); err != nil {
+			t.Fatal(err)
+		}
+		n, err := enc.Encode(io.Discard, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if old, ok := sizes[level]; ok && old != n {
+			t.Errorf("%s made %d bytes, and %d before", level, n, old)
+		}
+		sizes[level] = n
+		if limit := Fastest.Memory(chunk) + Best.Extra(chunk); held() > limit {
+			t.Errorf("%s: %d bytes are held, %d may be", level, held(), limit)
+		}
+	}
+	if sizes[Best] >= sizes[Fastest] {
+		t.Errorf("best makes %d bytes, fastest %d", sizes[Best], sizes[Fastest])
+	}
+	if err := enc.Relax(); err != nil || held() > Fastest.Memory(chunk) {
+		t.Errorf("relaxed, it holds %d bytes: %v", held(), err)
+	}
+	if err := enc.Use("hardest"); err == nil {
+		t.Error("an unknown level passed")
+	}
+	runtime.KeepAlive(enc)
+	runtime.KeepAlive(raw)
+}

@@ -97,6 +97,9 @@ func (b *Buffer) Seal() {
 	h.Sum(b.sum[:0])
 }
 
+// SealAs is Seal for content whose SHA-256 is known to be sum.
+func (b *Buffer) SealAs(sum [sha256.Size]byte) { b.sum = sum }
+
 // Size returns the number of bytes held.
 func (b *Buffer) Size() int64 { return b.size }
 
