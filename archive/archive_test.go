@@ -426,3 +426,12 @@ func (w *world) checkDamage(n format.Name, key, damage string, images ...[]byte)
 		w.t.Errorf("%s %s: everything was restored", key, damage)
 	}
 }
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

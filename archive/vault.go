@@ -33,7 +33,7 @@ import (
 // default.
 type Options struct {
 	Workers   int         // goroutines that compress or decompress; default: one a core
-	Transfers int         // uploads or downloads in flight; default 8
+	Transfers int         // uploads or downloads in flight, of each vault; default 8
 	MaxMemory int64       // bytes for the whole process; default DefaultMemory, at least MinMemory
 	Level     frame.Level // default frame.Fastest
 	Segment   int64       // raw bytes of a segment; default DefaultSegment
@@ -59,8 +59,8 @@ type Progress struct {
 	Total   atomic.Int64 // raw bytes of data to do; 0 while unknown
 	Done    atomic.Int64 // raw bytes of data done, reused ones included
 	Reused  atomic.Int64 // raw bytes of data that were durable before
-	Stored  atomic.Int64 // stored bytes moved
-	Objects atomic.Int64 // segments moved
+	Stored  atomic.Int64 // stored bytes moved, to all vaults together
+	Objects atomic.Int64 // segments moved, likewise
 }
 
 // Vault is a bucket with a prefix, seen as a place for backups. It is safe

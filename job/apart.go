@@ -10,15 +10,15 @@ import (
 
 // apart refuses a vault inside the folder that is backed up: the backup would
 // change its own source, and hold the backups before it.
-func (s *session) apart(source format.Identity) error {
-	if s.folder == "" || source.Type != "directory" {
+func (o *opened) apart(source format.Identity) error {
+	if o.folder == "" || source.Type != "directory" {
 		return nil
 	}
-	inside, err := below(source.Path, s.folder)
+	inside, err := below(source.Path, o.folder)
 	if err != nil || !inside {
 		return err
 	}
-	return usage(s.shown, errors.New("the vault lies inside the folder that is backed up, "+source.Path),
+	return usage(o.shown, errors.New("the vault lies inside the folder that is backed up, "+source.Path),
 		"put the vault beside the folder, better on another disk, best in a bucket")
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
+	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/snapshot"
 )
 
@@ -29,10 +31,11 @@ type BackupRequest struct {
 	AllowEmpty bool
 }
 
-// Backup captures the source and makes a backup of it, or continues one of
-// the same state of the source. Nothing of the source is touched before the
-// vault has answered. It returns no error only if the backup is complete; with
-// ErrPartial it is complete too, and something else failed.
+// Backup captures the source once and makes a backup of it in every vault, or
+// continues one of the same state of the source. Nothing of the source is
+// touched before a vault has answered. It returns no error only if the backup
+// is complete in all of them; with ErrPartial it is complete in at least one,
+// and something else failed.
 func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, error) {
 	s := r.newSession()
 	spec, err := s.spec(req)
@@ -46,27 +49,31 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 	if spec.Series == "" {
 		spec.Series = format.FitName(source.Name())
 	}
-	if err := s.openToWrite(ctx, req.Vaults[0]); err != nil {
-		return nil, err
-	}
-	defer s.close()
 	// A wrong password or a missing bucket must show before a database is
 	// dumped.
-	if _, _, err := s.vault.List(ctx, spec.Series); err != nil {
+	all, err := s.openAll(ctx, req.Vaults, func(ctx context.Context, o *opened) error {
+		if err := o.checkLockable(ctx); err != nil {
+			return err
+		}
+		_, _, err := o.vault.List(ctx, spec.Series)
+		return err
+	})
+	defer s.closeAll(all)
+	if err != nil {
 		return nil, err
 	}
-	return s.backUp(ctx, source, spec, req.AllowEmpty)
+	return s.backUp(ctx, source, spec, all, req.AllowEmpty)
 }
 
 // backUp captures the source, makes a backup of it, and leaves the source as
 // it was.
-func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archive.Spec, allowEmpty bool) (*BackupReport, error) {
+func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archive.Spec, all targets, allowEmpty bool) (*BackupReport, error) {
 	s.Progress.enter("capture")
 	capture, err := source.Capture(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.ship(ctx, capture, spec, allowEmpty)
+	report, err := s.ship(ctx, capture, spec, all, allowEmpty)
 	if cerr := capture.Close(); cerr != nil {
 		if err == nil {
 			err = fmt.Errorf("%w: the backup is complete, but the source was not left as it should be: %w", ErrPartial, cerr)
@@ -75,7 +82,7 @@ func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archi
 		}
 	}
 	if report != nil {
-		report.Run = s.run()
+		report.Run = s.run(all.opened()...)
 	}
 	return report, err
 }
@@ -86,9 +93,12 @@ func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 	if len(req.Vaults) == 0 {
 		return spec, usage("backup", errors.New("no vault is named"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
-	for _, v := range req.Vaults {
+	for i, v := range req.Vaults {
 		if v.URL == "" {
 			return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
+		}
+		if slices.ContainsFunc(req.Vaults[:i], func(o Vault) bool { return o.URL == v.URL }) {
+			return spec, usage(providers.Redact(v.URL), errors.New("the vault is named twice"), "name each vault once")
 		}
 	}
 	if req.Job != "" {
@@ -117,8 +127,40 @@ func tierNames() []string {
 	return names
 }
 
-// ship makes a backup of the capture.
-func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archive.Spec, allowEmpty bool) (*BackupReport, error) {
+// ship makes a backup of the capture in all vaults.
+func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archive.Spec, all targets, allowEmpty bool) (*BackupReport, error) {
+	if err := describe(ctx, capture, &spec, allowEmpty); err != nil {
+		return nil, err
+	}
+	for _, t := range all.living() {
+		if err := t.apart(spec.Source); err != nil {
+			return nil, err
+		}
+	}
+	s.Progress.enter("ship")
+	s.begin(ctx, spec, all)
+	shipping := all.living()
+	writers := make([]*archive.Writer, len(shipping))
+	for i, t := range shipping {
+		writers[i] = t.writer
+	}
+	for i, err := range archive.Ship(ctx, writers...) {
+		shipping[i].err = err
+	}
+	if len(all.living()) > 0 {
+		if err := capture.Check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	all.each(func(t *target) { t.made, t.err = t.writer.Commit(ctx) })
+	for _, t := range all.living() {
+		s.Log.Info("backup complete", "backup", t.writer.Name().String(), "vault", t.shown, "raw_bytes", t.made.RawBytes, "stored_bytes", t.made.StoredBytes)
+	}
+	return s.reportAll(spec, all), s.outcome(ctx, spec.Source.String(), all)
+}
+
+// describe completes the spec with what was captured.
+func describe(ctx context.Context, capture snapshot.Capture, spec *archive.Spec, allowEmpty bool) error {
 	info := capture.Info()
 	spec.Source = format.Identity(info.Identity)
 	spec.Fingerprint, spec.Resumable, spec.Facts = info.Fingerprint, info.Resumable, info.Facts
@@ -126,36 +168,44 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 	if spec.Images, err = adapt(ctx, capture.Images(), allowEmpty); err == nil && !allowEmpty && hollow(info) {
 		err = ErrEmpty
 	}
-	if err != nil {
-		if errors.Is(err, ErrEmpty) {
-			err = &Error{Op: "back up", Name: spec.Source.String(), Err: err,
-				Hint: "check that what should be there is there: a program that failed, a disk that is not mounted; --allow-empty backs it up all the same"}
+	if errors.Is(err, ErrEmpty) {
+		return &Error{Op: "back up", Name: spec.Source.String(), Err: err,
+			Hint: "check that what should be there is there: a program that failed, a disk that is not mounted; --allow-empty backs it up all the same"}
+	}
+	return err
+}
+
+// begin begins the backup in every vault that is left.
+func (s *session) begin(ctx context.Context, spec archive.Spec, all targets) {
+	living := all.living()
+	vaults := make([]*archive.Vault, len(living))
+	for i, t := range living {
+		vaults[i] = t.vault
+	}
+	writers, errs := archive.BeginAll(ctx, spec, vaults...)
+	for i, t := range living {
+		if t.err = errs[i]; t.err == nil {
+			t.writer = writers[i]
+			s.Log.Info("backup begun", "backup", t.writer.Name().String(), "vault", t.shown, "resumed", t.writer.Resumed())
 		}
-		return nil, err
 	}
-	if err := s.apart(spec.Source); err != nil {
-		return nil, err
+}
+
+// reportAll tells of the first vault that has the backup, and of each if there
+// are several. It is nil if none has it.
+func (s *session) reportAll(spec archive.Spec, all targets) *BackupReport {
+	living := all.living()
+	if len(living) == 0 {
+		return nil
 	}
-	s.Progress.enter("ship")
-	w, err := s.vault.Begin(ctx, spec)
-	if err != nil {
-		return nil, err
+	first := living[0].report(spec)
+	report := &BackupReport{Backup: first.Backup, Resumed: first.Resumed, ReusedBytes: first.ReusedBytes, Levels: first.Levels}
+	if len(all) > 1 {
+		for _, t := range all {
+			report.Vaults = append(report.Vaults, t.report(spec))
+		}
 	}
-	s.Log.Info("backup begun", "backup", w.Name().String(), "resumed", w.Resumed())
-	if err := w.Ship(ctx); err != nil {
-		return nil, err
-	}
-	if err := capture.Check(ctx); err != nil {
-		return nil, err
-	}
-	m, err := w.Commit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report := &BackupReport{Backup: s.named(w.Name()), Resumed: w.Resumed(), ReusedBytes: s.Progress.data.Reused.Load()}
-	report.complete(m)
-	s.Log.Info("backup complete", "backup", report.Name, "raw_bytes", m.RawBytes, "stored_bytes", m.StoredBytes)
-	return report, nil
+	return report
 }
 
 // hollow reports whether a folder has nothing in it: a tar of it is not empty,

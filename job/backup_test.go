@@ -113,21 +113,22 @@ func TestPartlyDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.open(t.Context(), Vault{URL: filepath.Join(t.TempDir(), "vault")}); err != nil {
+		o, err := s.openVault(t.Context(), Vault{URL: filepath.Join(t.TempDir(), "vault")})
+		if err != nil {
 			t.Fatal(err)
 		}
 		source, err := files.Stdin(strings.NewReader(text), "stdin", files.Options{Host: "host"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := s.backUp(t.Context(), untidy{source}, spec, false)
+		report, err := s.backUp(t.Context(), untidy{source}, spec, targets{{opened: o}}, false)
 		switch {
 		case text == "" && (report != nil || Classify(err) != Refused || len(s.warnings.list()) != 1):
 			t.Errorf("of nothing: %+v, %v, %q", report, err, s.warnings.list())
 		case text != "" && (report == nil || !report.Complete || Classify(err) != Partial || !strings.Contains(err.Error(), "clone")):
 			t.Errorf("%+v, %v", report, err)
 		}
-		s.close()
+		s.closeVault(o)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestDocumentedFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, report := range []any{
-		job.Backup{}, job.BackupReport{}, job.ListReport{}, job.ShowReport{}, job.VerifyReport{}, job.RestoreReport{}, job.FinishReport{},
+		job.Backup{}, job.BackupReport{}, job.VaultReport{}, job.ListReport{}, job.ShowReport{}, job.VerifyReport{}, job.RestoreReport{}, job.FinishReport{},
 		job.BenchReport{}, job.Source{}, job.Image{}, job.Run{}, job.Damage{}, job.Measurement{}, job.Lock{}, job.DoctorReport{}, job.VaultHealth{}, job.Check{},
 	} {
 		kind := reflect.TypeOf(report)
@@ -79,7 +79,7 @@ func typeText(kind reflect.Type) string {
 	case reflect.Pointer:
 		return typeText(kind.Elem())
 	case reflect.Map:
-		return "object of strings"
+		return "object of " + typeText(kind.Elem()) + "s"
 	case reflect.Slice:
 		switch elem := typeText(kind.Elem()); elem {
 		case "string", "number":

@@ -226,8 +226,8 @@ func (x *examination) clock(theirs, before, after time.Time) {
 
 // ask asks an optional interface of the store, with its policy of trying
 // again.
-func (s *session) ask(ctx context.Context, op string, f func() error) error {
-	return providers.Retry(ctx, s.policy(), op, s.shown, f)
+func (o *opened) ask(ctx context.Context, op string, f func() error) error {
+	return providers.Retry(ctx, o.policy, op, o.shown, f)
 }
 
 // clean removes what is left of the canaries, also if the run was ended, and

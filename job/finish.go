@@ -20,10 +20,13 @@ func (r *Runner) Finish(ctx context.Context, req FinishRequest) (*FinishReport, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openToWrite(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
+	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()
+	if err := s.checkLockable(ctx); err != nil {
+		return nil, err
+	}
 	e, err := s.vault.Find(ctx, ref, true)
 	if err != nil {
 		return nil, err

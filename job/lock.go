@@ -109,43 +109,30 @@ func (a *Access) checkLocks() error {
 
 // attributes is the providers.Options.Attributes of the vault: segments are
 // bulk, and what belongs to a tier gets its lock.
-func (s *session) attributes(key string) providers.Attributes {
-	tier, bulk, ok := archive.Classify(s.prefix, key)
+func (s *session) attributes(o *opened, key string) providers.Attributes {
+	tier, bulk, ok := archive.Classify(o.prefix, key)
 	if !ok {
 		return providers.Attributes{}
 	}
 	a := providers.Attributes{Bulk: bulk}
-	if lock, ok := s.locks[string(tier)]; ok {
+	if lock, ok := o.locks[string(tier)]; ok {
 		until := s.Now().Add(time.Duration(lock.Days) * 24 * time.Hour)
 		a.Lock = providers.Lock{Mode: providers.LockMode(lock.Mode), Until: until.UTC().Truncate(time.Second)}
 	}
 	return a
 }
 
-// openToWrite opens the vault and makes sure that it can do what new objects
-// of it need. The caller closes it.
-func (s *session) openToWrite(ctx context.Context, v Vault) error {
-	if err := s.open(ctx, v); err != nil {
-		return err
-	}
-	err := s.checkLockable(ctx)
-	if err != nil {
-		s.close()
-	}
-	return err
-}
-
 // checkLockable refuses a vault that is to be locked and cannot be: a backup
 // that is believed to be safe and is not would be worse than none.
-func (s *session) checkLockable(ctx context.Context) error {
+func (o *opened) checkLockable(ctx context.Context) error {
 	modes := map[string]bool{}
-	for _, lock := range s.locks {
+	for _, lock := range o.locks {
 		modes[lock.Mode] = true
 	}
 	for _, mode := range slices.Sorted(maps.Keys(modes)) {
-		err := s.checkLock(ctx, providers.LockMode(mode))
+		err := o.checkLock(ctx, providers.LockMode(mode))
 		if errors.Is(err, providers.ErrUnsupported) || errors.Is(err, providers.ErrDenied) {
-			return &Error{Op: "lock", Name: s.shown, Err: fmt.Errorf("%w: the vault takes no lock of mode %s: %w", archive.ErrRefused, mode, err), Hint: Hint(err)}
+			return &Error{Op: "lock", Name: o.shown, Err: fmt.Errorf("%w: the vault takes no lock of mode %s: %w", archive.ErrRefused, mode, err), Hint: Hint(err)}
 		}
 		if err != nil {
 			return err
@@ -155,13 +142,13 @@ func (s *session) checkLockable(ctx context.Context) error {
 }
 
 // checkLock asks the store whether it takes locks of that mode.
-func (s *session) checkLock(ctx context.Context, mode providers.LockMode) error {
-	locker, ok := providers.Feature[providers.Locker](s.bucket)
+func (o *opened) checkLock(ctx context.Context, mode providers.LockMode) error {
+	locker, ok := providers.Feature[providers.Locker](o.bucket)
 	if !ok {
-		return &providers.Error{Op: "lock", Key: s.shown, Err: fmt.Errorf("%w: this kind of vault has no locks", providers.ErrUnsupported),
+		return &providers.Error{Op: "lock", Key: o.shown, Err: fmt.Errorf("%w: this kind of vault has no locks", providers.ErrUnsupported),
 			Hint: "use a bucket with object lock, or run without a lock"}
 	}
-	return s.ask(ctx, "lock", func() error { return locker.CheckLock(ctx, mode) })
+	return o.ask(ctx, "lock", func() error { return locker.CheckLock(ctx, mode) })
 }
 
 // lockOf returns the lock of an object, nil if it has none or nobody can

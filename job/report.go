@@ -58,12 +58,28 @@ type Run struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// BackupReport is the result of Runner.Backup.
+// BackupReport is the result of Runner.Backup. With several vaults it tells of
+// the first that has the backup, and what became of each stands in Vaults.
 type BackupReport struct {
 	Backup
 	Resumed     bool  `json:"resumed"`      // an earlier run had begun it
 	ReusedBytes int64 `json:"reused_bytes"` // raw bytes that were stored before
+	// Levels says how many chunks were stored at each level of compression.
+	Levels map[string]int64 `json:"levels,omitempty"`
+	Vaults []VaultReport    `json:"vaults,omitempty"` // in their order, if there are several
 	Run
+}
+
+// VaultReport is what became of a backup in one of several vaults.
+type VaultReport struct {
+	Backup
+	Configured  string           `json:"configured,omitempty"` // the vault's name in the configuration
+	OK          bool             `json:"ok"`                   // the backup is complete there
+	Error       string           `json:"error,omitempty"`
+	Hint        string           `json:"hint,omitempty"`
+	Resumed     bool             `json:"resumed"`
+	ReusedBytes int64            `json:"reused_bytes"`
+	Levels      map[string]int64 `json:"levels,omitempty"`
 }
 
 // ListReport is the result of Runner.List.
@@ -125,15 +141,24 @@ type FinishReport struct {
 	Run
 }
 
-func (s *session) run() Run {
-	m := s.metrics.Snapshot()
-	return Run{Duration: s.Now().Sub(s.began).Seconds(), Requests: m.Puts + m.Gets + m.Lists + m.Deletes,
-		Retries: m.Retries, Warnings: s.warnings.list()}
+// run tells what the run took, with the requests of these vaults: those of
+// the session's own if none is named.
+func (s *session) run(vaults ...*opened) Run {
+	if len(vaults) == 0 {
+		vaults = []*opened{&s.opened}
+	}
+	run := Run{Duration: s.Now().Sub(s.began).Seconds(), Warnings: s.warnings.list()}
+	for _, o := range vaults {
+		m := o.metrics.Snapshot()
+		run.Requests += m.Puts + m.Gets + m.Lists + m.Deletes
+		run.Retries += m.Retries
+	}
+	return run
 }
 
 // named is what the name of a backup says of it.
-func (s *session) named(n format.Name) Backup {
-	return Backup{ID: n.ID.String(), Series: n.Series, Tier: string(n.Tier), Name: n.String(), Vault: s.shown,
+func (o *opened) named(n format.Name) Backup {
+	return Backup{ID: n.ID.String(), Series: n.Series, Tier: string(n.Tier), Name: n.String(), Vault: o.shown,
 		Kind: n.ID.Kind, Time: n.ID.Time}
 }
 

@@ -61,20 +61,20 @@ type Runner struct {
 // means the default everywhere.
 type Tuning struct {
 	Workers int // goroutines that compress or decompress; default: one a core
-	// Transfers are the uploads or downloads in flight at most. 0 begins with 8
-	// and goes up to 32 while throughput grows. There are fewer while the store
-	// asks to slow down, and never more than memory allows.
+	// Transfers are the uploads or downloads in flight at most, of each vault. 0
+	// begins with 8 and goes up to 32 while throughput grows. There are fewer
+	// while the store asks to slow down, and never more than memory allows.
 	Transfers int
 	MaxMemory int64  // bytes for the whole process; default DefaultMemory
-	Level     string // compression: fastest, default, better, best, stored
+	Level     string // compression: auto, fastest, default, better, best, stored; default auto
 	Segment   int64  // raw bytes of a segment of a new backup
 	Chunk     int64  // raw bytes of a chunk of a new backup
 
 	Tries        int           // how often one request is tried; 1: no retry
 	StallTimeout time.Duration // a transfer that moves no byte for so long is tried again; negative: never
-	// Bandwidth limits the bytes a second of all transfers together, as
-	// providers.ParseTimetable reads it: 20MB, 10MB:off for up and down, or by
-	// the local time 08:00,512kB 23:00,off. Empty: no limit.
+	// Bandwidth limits the bytes a second of all transfers of one vault
+	// together, as providers.ParseTimetable reads it: 20MB, 10MB:off for up and
+	// down, or by the local time 08:00,512kB 23:00,off. Empty: no limit.
 	Bandwidth string
 }
 
@@ -85,20 +85,26 @@ const DefaultMemory = archive.DefaultMemory
 // session is one call of a Runner's method, with the vault it works on.
 type session struct {
 	Runner
+	opened   // where a method works on one vault
 	began    time.Time
-	shown    string // the vault's URL without credentials
-	vault    *archive.Vault
-	bucket   providers.Bucket
-	prefix   string // of the vault's keys; empty, or without a slash at its end
-	folder   string // absolute path of a vault that is a folder
-	locks    map[string]LockPolicy
-	rates    providers.Timetable
-	metrics  *providers.Metrics
 	warnings *warnings
 }
 
+// opened is a vault in use.
+type opened struct {
+	called  string // as the configuration calls it; may be empty
+	shown   string // its URL without credentials
+	vault   *archive.Vault
+	bucket  providers.Bucket
+	prefix  string // of the vault's keys; empty, or without a slash at its end
+	folder  string // absolute path of a vault that is a folder
+	locks   map[string]LockPolicy
+	metrics *providers.Metrics
+	policy  providers.Policy // by which its store is used
+}
+
 func (r *Runner) newSession() *session {
-	s := &session{Runner: *r, metrics: &providers.Metrics{}, warnings: &warnings{}}
+	s := &session{Runner: *r, warnings: &warnings{}}
 	if s.Program == "" {
 		s.Program = "snapferry"
 	}
@@ -128,52 +134,63 @@ func (r *Runner) newSession() *session {
 	return s
 }
 
-// open opens the vault. The caller closes it.
+// open opens the vault that the session works on. The caller closes it.
 func (s *session) open(ctx context.Context, v Vault) error {
+	o, err := s.openVault(ctx, v)
+	if err == nil {
+		s.opened = *o
+	}
+	return err
+}
+
+// openVault opens a vault. The caller closes it.
+func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 	level, err := parseLevel(s.Tuning.Level)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	rates, err := parseBandwidth(s.Tuning.Bandwidth)
+	if err != nil {
+		return nil, err
 	}
 	if err := v.checkLocks(); err != nil {
-		return err
+		return nil, err
 	}
-	s.locks = v.Locks
-	if s.rates, err = parseBandwidth(s.Tuning.Bandwidth); err != nil {
-		return err
-	}
-	s.shown = providers.Redact(v.URL)
+	o := &opened{called: v.Name, shown: providers.Redact(v.URL), locks: v.Locks, metrics: &providers.Metrics{}}
 	bucket, prefix, err := s.Registry.Open(ctx, v.URL, providers.Options{
 		Log: s.Log, Connections: s.transfers() + listConnections, UserAgent: s.Program, Transport: s.Transport,
-		Attributes: s.attributes})
+		Attributes: func(key string) providers.Attributes { return s.attributes(o, key) }})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.prefix = prefix
+	o.prefix = prefix
 	if local, ok := bucket.(interface{ Folder() string }); ok {
-		s.folder = local.Folder()
+		o.folder = local.Folder()
 	}
-	s.bucket = providers.Decorate(bucket, s.policy())
-	s.vault, err = archive.NewVault(s.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),
+	o.policy = s.policyFor(rates)
+	o.policy.Metrics = o.metrics
+	o.bucket = providers.Decorate(bucket, o.policy)
+	o.vault, err = archive.NewVault(o.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),
 		MaxMemory: s.Tuning.MaxMemory, Level: level, Segment: s.Tuning.Segment, Chunk: s.Tuning.Chunk,
 		Program: s.Program, Log: s.Log, Now: s.Now, Progress: &s.Progress.data})
 	if err != nil {
-		_ = s.bucket.Close() // nothing was done with it
-		return err
+		_ = o.bucket.Close() // nothing was done with it
+		return nil, err
 	}
-	return nil
+	return o, nil
 }
 
 // listConnections are those beyond the transfers: listings and small objects.
 const listConnections = 2
 
-// policy says how the store is used.
-func (s *session) policy() providers.Policy {
+// policyFor says how the store of a vault is used.
+func (s *session) policyFor(rates providers.Timetable) providers.Policy {
 	inFlight := providers.Concurrency{Max: s.transfers()}
 	if s.Tuning.Transfers <= 0 {
 		inFlight.Start = startTransfers
 	}
-	return providers.Policy{Log: s.Log, Metrics: s.metrics, Tries: s.Tuning.Tries, StallTimeout: s.Tuning.StallTimeout,
-		Bandwidth: s.rates, Uploads: inFlight, Downloads: inFlight, Now: s.Now}
+	return providers.Policy{Log: s.Log, Tries: s.Tuning.Tries, StallTimeout: s.Tuning.StallTimeout,
+		Bandwidth: rates, Uploads: inFlight, Downloads: inFlight, Now: s.Now}
 }
 
 func parseBandwidth(text string) (providers.Timetable, error) {
@@ -204,10 +221,13 @@ const (
 // ParseBytes reads a number of bytes such as 256MiB or 1.5GB.
 func ParseBytes(s string) (int64, error) { return providers.ParseBytes(s) }
 
-// close releases the vault. By then all that counts is durable, or has failed.
-func (s *session) close() {
-	if err := s.bucket.Close(); err != nil {
-		s.Log.Debug("vault not closed", "error", err)
+// close releases the vault that the session works on. By then all that counts
+// is durable, or has failed.
+func (s *session) close() { s.closeVault(&s.opened) }
+
+func (s *session) closeVault(o *opened) {
+	if err := o.bucket.Close(); err != nil {
+		s.Log.Debug("vault not closed", "vault", o.shown, "error", err)
 	}
 }
 
@@ -223,16 +243,23 @@ func (s *session) find(ctx context.Context, ref string) (archive.Entry, error) {
 	return e, err
 }
 
+// Levels are the names of the levels of compression, auto first.
+func Levels() []string {
+	names := make([]string, 0, len(frame.Levels()))
+	for _, l := range frame.Levels() {
+		names = append(names, string(l))
+	}
+	return names
+}
+
 func parseLevel(s string) (frame.Level, error) {
 	if s == "" {
-		return frame.Fastest, nil
+		return frame.Auto, nil
 	}
-	names := make([]string, 0, len(frame.Levels()))
 	for _, l := range frame.Levels() {
 		if string(l) == s {
 			return l, nil
 		}
-		names = append(names, string(l))
 	}
-	return "", usage("level "+s, fmt.Errorf("no such level"), Suggest(s, names))
+	return "", usage("level "+s, fmt.Errorf("no such level"), Suggest(s, Levels()))
 }

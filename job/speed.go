@@ -113,7 +113,7 @@ func (x *examination) tellRate(name string, m measured, err error) float64 {
 	}
 	rate := float64(m.done*speedBytes) / max(m.took.Seconds(), 1e-6)
 	detail := fmt.Sprintf("%.1f MiB/s, measured with %d objects of %d MiB", rate/(1<<20), m.done, speedBytes>>20)
-	if !x.s.rates.IsZero() {
+	if !x.s.policy.Bandwidth.IsZero() {
 		detail += ", with --bandwidth"
 	}
 	x.good(name, detail)

@@ -24,6 +24,7 @@ type Budget struct {
 
 	mu   sync.Mutex
 	free [][]byte
+	made int64 // pages
 }
 
 // NewBudget returns a budget of the given number of bytes.
@@ -58,7 +59,15 @@ func (b *Budget) page() []byte {
 		b.free = b.free[:n-1]
 		return p
 	}
+	b.made++
 	return make([]byte, PageSize)
+}
+
+// Peak returns the most bytes of pages that were ever in use at once.
+func (b *Budget) Peak() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.made * PageSize
 }
 
 func (b *Budget) putPages(pages [][]byte) {

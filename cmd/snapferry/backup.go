@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,17 +30,18 @@ type backupOptions struct {
 func newBackupCommand(d *deps) *cobra.Command {
 	var o backupOptions
 	c := &cobra.Command{
-		Use:   "backup SOURCE VAULT",
-		Short: "Capture a source, compress it and ship it to a vault",
+		Use:   "backup SOURCE VAULT [VAULT...]",
+		Short: "Capture a source, compress it and ship it to one or more vaults",
 		Long: `Backup captures SOURCE, compresses it and ships it to VAULT. After a failure the same command sends what is missing.
+Several vaults get the same backup of one reading. One that fails does not stop the others: the exit code is 3, and the next run catches it up.
 
 SOURCE is neo4j+dump:///DB?home=DIR, a path (file, folder, block device), file:///PATH, or - for standard input.
 VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
 		Example: `  snapferry backup 'neo4j+dump:///neo4j?home=/opt/neo4j' 's3://acme-backups/graph?region=eu-west-1' --tier daily
   pg_dump shop | snapferry backup - /mnt/backups --job shop`,
-		Args: exactly("SOURCE", "VAULT"),
+		Args: atLeast("SOURCE", "VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Source, o.request.Vaults = args[0], []job.Vault{{URL: args[1]}}
+			o.request.Source, o.request.Vaults = args[0], vaultArgs(args[1:])
 			return runBackup(c.Context(), o, d)
 		},
 	}
@@ -49,7 +52,7 @@ VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
 	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name)")
 	f.StringVar(&o.time, "time", "", "the scheduled instant, such as 2026-11-22T03:00:00Z (default now)")
 	f.StringVar(&o.host, "host", "", "name of this machine in the source's identity (default its host name)")
-	f.StringVar(&o.level, "level", "fastest", "compression: fastest, default, better, best, stored")
+	f.StringVar(&o.level, "level", "auto", "compression: auto (as hard as the uploads leave time for), fastest, default, better, best, stored")
 	f.BoolVar(&o.request.Adopt, "adopt", false, "let the series pass from another source to this one")
 	f.BoolVar(&o.request.AllowEmpty, "allow-empty", false, "back up a source without a single byte, too")
 	f.StringVar(&o.tempDir, "temp-dir", "", "folder for temporary files (default that of the system)")
@@ -71,8 +74,10 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 			return refused("--time "+o.time, errors.New("it is not an instant"), "write it as 2026-11-22T03:00:00Z or 2026-11-22T04:00:00+01:00")
 		}
 	}
-	if err := o.lock.apply(&o.request.Vaults[0].Access); err != nil {
-		return err
+	for i := range o.request.Vaults {
+		if err := o.lock.apply(&o.request.Vaults[i].Access); err != nil {
+			return err
+		}
 	}
 	ctx, cancel, err := o.engine.within(ctx, d)
 	if err != nil {
@@ -92,9 +97,46 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 		if report.Resumed {
 			line(w, "resumed\t%s were stored already", formatBytes(report.ReusedBytes))
 		}
+		if len(report.Levels) > 0 {
+			line(w, "levels\t%s", levelsText(report.Levels))
+		}
+		for _, v := range report.Vaults {
+			line(w, "in\t%s\t%s", v.Vault, vaultText(v))
+		}
 		line(w, "took\t%s", took(report.Duration))
 	})
 	return errors.Join(err, perr)
+}
+
+// vaultArgs are the vaults that arguments name.
+func vaultArgs(args []string) []job.Vault {
+	list := make([]job.Vault, len(args))
+	for i, url := range args {
+		list[i].URL = url
+	}
+	return list
+}
+
+// levelsText tells the levels of compression, the fastest first.
+func levelsText(levels map[string]int64) string {
+	var parts []string
+	for _, level := range job.Levels() {
+		if n := levels[level]; n > 0 {
+			parts = append(parts, level+" "+count(int(n), "chunk"))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// vaultText is what became of one of several vaults.
+func vaultText(v job.VaultReport) string {
+	switch {
+	case !v.OK:
+		return "failed: " + oneLine(v.Error)
+	case v.Resumed:
+		return fmt.Sprintf("complete, %s were stored already", formatBytes(v.ReusedBytes))
+	}
+	return "complete"
 }
 
 func took(seconds float64) string {

@@ -108,16 +108,34 @@ func flagError(c *cobra.Command, err error) error {
 // exactly takes one argument for each of the names, none of them empty.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		hint := fmt.Sprintf("write %s; %s --help explains it", c.UseLine(), c.CommandPath())
 		if len(args) != len(names) {
-			return &job.Error{Op: "run", Name: c.CommandPath(), Hint: hint,
-				Err: &usageError{fmt.Errorf("it takes %s, not %s", count(len(names), "argument"), count(len(args), "argument"))}}
+			return badArgs(c, fmt.Errorf("it takes %s, not %s", count(len(names), "argument"), count(len(args), "argument")))
 		}
-		if i := slices.Index(args, ""); i >= 0 {
-			return &job.Error{Op: "run", Name: c.CommandPath(), Hint: hint, Err: &usageError{fmt.Errorf("%s is empty", names[i])}}
-		}
-		return nil
+		return nonEmpty(c, args, names)
 	}
+}
+
+// atLeast takes one argument for each of the names and more of the last, none
+// of them empty.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return badArgs(c, fmt.Errorf("it takes %s or more, not %s", count(len(names), "argument"), count(len(args), "argument")))
+		}
+		return nonEmpty(c, args, names)
+	}
+}
+
+func nonEmpty(c *cobra.Command, args, names []string) error {
+	if i := slices.Index(args, ""); i >= 0 {
+		return badArgs(c, fmt.Errorf("%s is empty", names[min(i, len(names)-1)]))
+	}
+	return nil
+}
+
+func badArgs(c *cobra.Command, reason error) error {
+	return &job.Error{Op: "run", Name: c.CommandPath(), Err: &usageError{reason},
+		Hint: fmt.Sprintf("write %s; %s --help explains it", c.UseLine(), c.CommandPath())}
 }
 
 func count(n int, what string) string {
