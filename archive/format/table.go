@@ -64,6 +64,12 @@ func (s *SegmentSet) Has(index int64) bool {
 	return index < int64(len(s.stored)) && s.stored[index] != 0
 }
 
+// Holds reports whether the segment that the set knows of that index is the
+// one of the row.
+func (s *SegmentSet) Holds(r Row) bool {
+	return s.Has(r.Index) && s.sums[r.Index] == r.Sum && int64(s.stored[r.Index]) == r.Stored
+}
+
 // TableShape is what a table must add up to.
 type TableShape struct {
 	Data    int64 // raw bytes of the image's data; < 0 if unknown
