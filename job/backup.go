@@ -90,16 +90,8 @@ func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archi
 // spec checks the choices of a request.
 func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 	spec := archive.Spec{Series: req.Job, Time: req.Time, Adopt: req.Adopt, Tier: lifecycle.Manual}
-	if len(req.Vaults) == 0 {
-		return spec, usage("backup", errors.New("no vault is named"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
-	}
-	for i, v := range req.Vaults {
-		if v.URL == "" {
-			return spec, usage(`""`, errors.New("the vault is empty"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
-		}
-		if slices.ContainsFunc(req.Vaults[:i], func(o Vault) bool { return o.URL == v.URL }) {
-			return spec, usage(providers.Redact(v.URL), errors.New("the vault is named twice"), "name each vault once")
-		}
+	if err := checkVaults(req.Vaults); err != nil {
+		return spec, err
 	}
 	if req.Job != "" {
 		if err := format.CheckName(req.Job); err != nil {
@@ -117,6 +109,23 @@ func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 		spec.Time = s.Now()
 	}
 	return spec, nil
+}
+
+// checkVaults refuses vaults that cannot all be used as they are named.
+func checkVaults(vaults []Vault) error {
+	const hint = "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION"
+	if len(vaults) == 0 {
+		return usage("the arguments", errors.New("no vault is named"), hint)
+	}
+	for i, v := range vaults {
+		if v.URL == "" {
+			return usage(`""`, errors.New("the vault is empty"), hint)
+		}
+		if slices.ContainsFunc(vaults[:i], func(o Vault) bool { return o.URL == v.URL }) {
+			return usage(providers.Redact(v.URL), errors.New("the vault is named twice"), "name each vault once")
+		}
+	}
+	return nil
 }
 
 func tierNames() []string {

@@ -68,15 +68,6 @@ func lockRegistry(t *testing.T, l *lockable) providers.Registry {
 	}}
 }
 
-func sourceFile(t *testing.T, size int) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "source")
-	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // Every object of a locked tier is locked, those of others are not, and
 // segments alone are bulk.
 func TestLocksGoWithEachObject(t *testing.T) {

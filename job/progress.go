@@ -16,7 +16,7 @@ type Progress struct {
 
 // Status is the progress at one instant.
 type Status struct {
-	Phase   string  // "capture", "ship", "restore", "verify"; empty before the first
+	Phase   string  // "capture", "ship", "copy", "restore", "verify"; empty before the first
 	Capture float64 // how much of the capture is taken, 0 to 1, where the source tells
 	Total   int64   // raw bytes to do; 0 while unknown
 	Done    int64   // raw bytes done, those found in the vault included

@@ -82,6 +82,13 @@ type VaultReport struct {
 	Levels      map[string]int64 `json:"levels,omitempty"`
 }
 
+// CopyReport is the result of Runner.Copy.
+type CopyReport struct {
+	Backup               // that was copied, in the vault it came from
+	Copies []VaultReport `json:"copies"` // one for each vault, in their order
+	Run
+}
+
 // ListReport is the result of Runner.List.
 type ListReport struct {
 	Backups []Backup `json:"backups"` // oldest first

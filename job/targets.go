@@ -19,6 +19,7 @@ type target struct {
 	err     error // why the backup is not there
 	writer  *archive.Writer
 	made    *format.Manifest // the backup is complete
+	copied  *archive.Copied
 }
 
 // targets are all vaults of a run, in the order in which they were named.

@@ -68,7 +68,7 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.CountVarP(&shared.global.verbose, "verbose", "v", "log what is done, and every attempt that fails; -vv for more")
 	flags.BoolVar(&shared.global.quiet, "quiet", false, "no progress and no warnings")
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
-	root.AddCommand(newBackupCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
+	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
 		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newDoctorCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func params(dir string, s3 *testenv.S3Server) testscript.Params {
 			return os.Mkdir(filepath.Join(s3.Dir, bucket), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "data": data, "sparse": sparse, "flip": flip, "sametree": sameTree, "glob": glob, "byhand": byHand,
+			"code": code, "data": data, "sparse": sparse, "flip": flip, "sametree": sameTree, "samebytes": sameBytes, "glob": glob, "byhand": byHand,
 			"nosecret": noSecret, "blocks": blocks, "prefix": prefix,
 		},
 	}
@@ -167,6 +168,29 @@ func sameTree(ts *testscript.TestScript, _ bool, args []string) {
 	a, b := listTree(ts, ts.MkAbs(args[0])), listTree(ts, ts.MkAbs(args[1]))
 	if !slices.Equal(a, b) {
 		ts.Fatalf("the trees differ:\n%s\n--\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
+}
+
+// samebytes A B compares folders: names and content of the files in them.
+func sameBytes(ts *testscript.TestScript, _ bool, args []string) {
+	list := func(root string) (lines []string) {
+		ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			lines = append(lines, fmt.Sprintf("%s %x", rel, sha256.Sum256(b)))
+			return err
+		}))
+		return lines
+	}
+	a, b := list(ts.MkAbs(args[0])), list(ts.MkAbs(args[1]))
+	if !slices.Equal(a, b) || len(a) == 0 {
+		ts.Fatalf("the files differ:\n%s\n--\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 	}
 }
 
