@@ -31,11 +31,13 @@ type bench struct {
 	self      string // path of this program
 	server    *server
 	rounds    int
-	size      int64 // bytes of the mix
-	files     int   // in the folder
-	backups   int   // in the vault that is listed
-	sparseGiB int64
-	streamGiB int64
+	// autoRounds are those of the levels: at 20 MB/s a run takes half a minute.
+	autoRounds int
+	size       int64 // bytes of the mix
+	files      int   // in the folder
+	backups    int   // in the vault that is listed
+	sparseGiB  int64
+	streamGiB  int64
 }
 
 // printer writes results and remembers the first failure to do so.
@@ -66,10 +68,11 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&b.binary, "server", ".tools/bin/versitygw", "the S3 server")
 	dir := flags.String("dir", os.TempDir(), "folder for sources, objects and results")
 	fast := flags.String("fast", "", "the same where speed is measured (default /dev/shm, if it has room, or that of -dir)")
-	only := flags.String("only", "engine,compare,memory,list", "parts to run")
+	only := flags.String("only", "engine,compare,vaults,auto,memory,list", "parts to run")
 	generate := flags.Int64("generate", 0, "print a stream of so many GiB and do nothing else")
 	flags.StringVar(&b.snapferry, "snapferry", "bin/snapferry", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
+	flags.IntVar(&b.autoRounds, "auto-rounds", 1, "rounds of the levels")
 	flags.Int64Var(&b.size, "size", 1500, "MB of the data that is compared with")
 	flags.IntVar(&b.files, "files", 1_000_000, "files of the folder")
 	flags.IntVar(&b.backups, "backups", 10_000, "backups of the vault that is listed")
@@ -144,6 +147,12 @@ func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 		case "compare":
 			b.out.printf("\n== %d MB to an S3 server on loopback and back, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
 			err = b.within(ctx, in.fast, compareAll)
+		case "vaults":
+			b.out.printf("\n== several vaults, copies and encryption, %d MB, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
+			err = b.within(ctx, in.fast, vaultsAll)
+		case "auto":
+			b.out.printf("\n== levels of compression, %d MB to a vault that discards what comes over a line\n", b.size/1_000_000)
+			err = b.within(ctx, in.fast, autoAll)
 		case "memory":
 			b.out.printf("\n== memory\n")
 			err = b.within(ctx, in.slow, weighAll)
@@ -151,7 +160,7 @@ func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 			b.out.printf("\n== listing\n")
 			err = b.within(ctx, in.slow, listAll)
 		default:
-			return fmt.Errorf("no part %q: engine, compare, memory and list are known", name)
+			return fmt.Errorf("no part %q: engine, compare, vaults, auto, memory and list are known", name)
 		}
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
