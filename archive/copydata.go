@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -156,6 +157,14 @@ func (c *copier) acquire(ctx context.Context, n int64) error {
 	return c.budget.Acquire(ctx, n-c.held)
 }
 
+// haul is the data of one image on its way.
+type haul struct {
+	im     *format.ManifestImage
+	table  *memory.Buffer
+	shape  format.TableShape
+	routes []*route
+}
+
 // moving is a segment on its way from the source to the vaults that lack it.
 type moving struct {
 	row    format.Row
@@ -202,22 +211,22 @@ func (c *copier) shipImage(ctx context.Context, im *format.ManifestImage) error 
 		return err
 	}
 	defer table.Free()
-	shape := namedAs(table, format.TableShape{Data: im.Data, Segment: c.manifest.Segment, Chunk: c.manifest.Chunk})
-	routes := c.routes(ctx, im, shape)
-	if len(routes) == 0 {
+	h := &haul{im: im, table: table, shape: namedAs(table, format.TableShape{Data: im.Data, Segment: c.manifest.Segment, Chunk: c.manifest.Chunk})}
+	c.list(ctx, h)
+	if len(h.routes) == 0 {
 		return nil
 	}
-	vaults := make([]*Vault, len(routes))
-	for i, r := range routes {
+	vaults := make([]*Vault, len(h.routes))
+	for i, r := range h.routes {
 		vaults[i] = r.landing.v
 	}
 	f := newFleet(ctx, c.budget, vaults)
-	for i, r := range routes {
+	for i, r := range h.routes {
 		r.lane = f.lanes[i]
 	}
-	c.move(f, im, shape, table, routes)
+	c.move(f, h)
 	err = f.wait()
-	for _, r := range routes {
+	for _, r := range h.routes {
 		r.landing.Err = r.outcome(err)
 	}
 	if errors.Is(err, errAllFailed) {
@@ -242,42 +251,35 @@ func namedAs(table *memory.Buffer, shape format.TableShape) format.TableShape {
 	return shape
 }
 
-// routes lists, in every vault, which segments of an image are there. A vault
+// list looks up, in every vault, which segments of an image are there. A vault
 // that cannot be listed has failed.
-func (c *copier) routes(ctx context.Context, im *format.ManifestImage, shape format.TableShape) []*route {
-	var routes []*route
+func (c *copier) list(ctx context.Context, h *haul) {
 	for _, l := range c.living() {
-		routes = append(routes, &route{landing: l, prefix: l.v.dataKey(c.to, im.Name), set: &format.SegmentSet{}})
+		h.routes = append(h.routes, &route{landing: l, prefix: l.v.dataKey(c.to, h.im.Name), set: &format.SegmentSet{}})
 	}
-	each(routes, func(r *route) {
+	each(h.routes, func(r *route) {
 		for o, err := range r.landing.v.bucket.List(ctx, r.prefix) {
 			if err != nil {
 				r.landing.Err = err
 				return
 			}
-			if name, ok := format.ParseSegment(strings.TrimPrefix(o.Key, r.prefix)); ok && shape.Fits(name) && shape.Admits(name.Index, o.Size) {
+			if name, ok := format.ParseSegment(strings.TrimPrefix(o.Key, r.prefix)); ok && h.shape.Fits(name) && h.shape.Admits(name.Index, o.Size) {
 				r.set.Put(name.Index, name.Sum, o.Size)
 			}
 		}
 	})
-	living := routes[:0]
-	for _, r := range routes {
-		if r.landing.Err == nil {
-			living = append(living, r)
-		}
-	}
-	return living
+	h.routes = slices.DeleteFunc(h.routes, func(r *route) bool { return r.landing.Err != nil })
 }
 
 // move starts what moves the segments of an image: one goroutine that looks
 // for what is missing, as many that read as the source has transfers, and the
 // uploads of the fleet.
-func (c *copier) move(f *fleet, im *format.ManifestImage, shape format.TableShape, table *memory.Buffer, routes []*route) {
+func (c *copier) move(f *fleet, h *haul) {
 	queue := make(chan moving)
 	var reading sync.WaitGroup
 	f.group.Go(func() error {
 		defer close(queue)
-		return c.feed(f.ctx, im, shape, table, routes, queue)
+		return c.feed(f.ctx, h, queue)
 	})
 	for range c.src.opts.Transfers {
 		reading.Add(1)
@@ -300,14 +302,14 @@ func (c *copier) move(f *fleet, im *format.ManifestImage, shape format.TableShap
 }
 
 // feed queues every segment that a vault lacks, once there is memory for it.
-func (c *copier) feed(ctx context.Context, im *format.ManifestImage, shape format.TableShape, table *memory.Buffer, routes []*route, queue chan<- moving) error {
+func (c *copier) feed(ctx context.Context, h *haul, queue chan<- moving) error {
 	progress := c.src.opts.Progress
-	for row, err := range format.DecodeTable(table.Open(), shape) {
+	for row, err := range format.DecodeTable(h.table.Open(), h.shape) {
 		if err != nil {
-			return damaged("read", c.src.catalogKey(c.from, format.TableFile(im.Name, im.Table.SHA256)), err)
+			return damaged("read", c.src.catalogKey(c.from, format.TableFile(h.im.Name, h.im.Table.SHA256)), err)
 		}
-		m := moving{row: row, image: im.Name}
-		for _, r := range routes {
+		m := moving{row: row, image: h.im.Name}
+		for _, r := range h.routes {
 			switch {
 			case !r.living():
 			case r.set.Holds(row):

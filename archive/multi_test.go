@@ -235,7 +235,7 @@ func TestSeveralWithRandomFaults(t *testing.T) {
 	data := mix(6, 6*testSegment)
 	for seed := range uint64(6) {
 		a, b := newWorld(t), newWorld(t)
-		rates := faults.Rates{Before: 0.05, After: 0.05, Listing: 0.02, Reading: 0.02}
+		rates := faults.Rates{Before: 0.02, After: 0.05, Listing: 0.001, Reading: 0.02}
 		fa, fb := faults.NewBucket(a.bucket, seed, rates), faults.NewBucket(b.bucket, seed+100, rates)
 		s := spec("s", image("file", data))
 		for run := 0; ; run++ {

@@ -21,7 +21,7 @@ func (o *storeOptions) register(c *cobra.Command) {
 	c.Flags().IntVar(&o.tries, "retries", 9, "how often a failed request to the store is tried again")
 	c.Flags().DurationVar(&o.stall, "stall-timeout", time.Minute, "a transfer that moves no byte for so long is tried again")
 	c.Flags().StringVar(&o.bandwidth, "bandwidth", "",
-		"most bytes a second: 20MB, 10MB:off for up and down, or by local time '08:00,512kB 23:00,off' (default no limit)")
+		"most bytes a second of each vault: 20MB, 10MB:off for up and down, or by local time '08:00,512kB 23:00,off' (default no limit)")
 }
 
 func (o *storeOptions) tuning() (job.Tuning, error) {
@@ -50,7 +50,7 @@ func (o *engineOptions) register(c *cobra.Command, transfers string) {
 	o.memory.n = job.DefaultMemory
 	o.flag = "--" + transfers
 	c.Flags().IntVar(&o.workers, "workers", 0, "threads that compress or decompress (default one a core)")
-	c.Flags().IntVar(&o.transfers, transfers, 0, transfers+" at the same time at most (default 8, and up to 32 while that is faster)")
+	c.Flags().IntVar(&o.transfers, transfers, 0, transfers+" at the same time of each vault at most (default 8, and up to 32 while that is faster)")
 	c.Flags().Var(&o.memory, "max-memory", "memory of the whole process; what does not fit is not begun")
 	c.Flags().StringVar(&o.deadline, "deadline", "", "end the run in order after a time such as 2h, or at an instant such as 2026-11-22T06:00:00Z")
 }

@@ -144,7 +144,8 @@ func (p *copyPath) once(ctx context.Context, b bench, in string) error {
 // encryption compares backups with and without a recipient, as a user makes
 // them.
 func encryption(ctx context.Context, b bench, in string) error {
-	if _, err := b.run(ctx, b.snapferry+" backup --help | grep -q -- --recipient"); err != nil {
+	_, err := b.run(ctx, b.snapferry+" backup --help | grep -q -- --recipient")
+	if encrypts := err == nil; !encrypts {
 		b.out.printf("\nleft out: the program does not encrypt\n")
 		return nil
 	}
@@ -164,7 +165,10 @@ func encryption(ctx context.Context, b bench, in string) error {
 			rows[i] = append(rows[i], s)
 		}
 	}
-	b.out.printf("\nplain      %8.2f s   %s\nencrypted  %8.2f s   %s\n", medianWall(rows[0]).Seconds(), eachWall(rows[0]), medianWall(rows[1]).Seconds(), eachWall(rows[1]))
+	b.out.printf("\n")
+	for i, name := range []string{"plain", "encrypted"} {
+		b.out.printf("%-10s %8.2f s   %s\n", name, medianWall(rows[i]).Seconds(), eachWall(rows[i]))
+	}
 	for _, line := range lines {
 		b.out.printf("  $ %s\n", line)
 	}
