@@ -5,7 +5,7 @@ import "fmt"
 // refused notes what a check of the caller says of a value.
 func (r *reader) refused(n *node, err error) {
 	hint := ""
-	if h, ok := err.(interface{ UserHint() string }); ok { //nolint:errorlint // what has a hint hands it up
+	if h, ok := err.(interface{ UserHint() string }); ok {
 		hint = h.UserHint()
 	}
 	r.problem(n.at, Mask(err.Error()), Mask(hint))

@@ -75,7 +75,7 @@ func (e *excerpts) show(at place) string {
 	}
 	width := min(max(at.width, 1), max(len(line)-column, 1))
 	number := fmt.Sprintf("%6d", at.line)
-	return fmt.Sprintf("%s | %s\n%s | %s%s\n", number, strings.TrimRight(string(line), " "), strings.Repeat(" ", len(number)), string(pad), strings.Repeat("^", width))
+	return fmt.Sprintf("%s | %s\n%*s | %s%s\n", number, strings.TrimRight(string(line), " "), len(number), "", string(pad), strings.Repeat("^", width))
 }
 
 // firstKey is how a line begins that names a key.

@@ -112,7 +112,7 @@ func (r *reader) mismatch(n *node, s shape) {
 // unusable notes why a scalar cannot be used.
 func (r *reader) unusable(n *node, s shape, err error) {
 	hint := "write " + s.name
-	if h, ok := err.(interface{ UserHint() string }); ok { //nolint:errorlint // parsers of this package return it as it is
+	if h, ok := err.(interface{ UserHint() string }); ok {
 		hint = h.UserHint()
 	}
 	if s.secret {

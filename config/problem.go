@@ -31,7 +31,7 @@ func (p Problem) String() string {
 
 // Problems is the cause of the error of a configuration that cannot be used,
 // in the order of the file. It wraps ErrInvalid.
-type Problems struct {
+type Problems struct { //nolint:errname // it is a list of them
 	List    []Problem
 	Omitted int // how many more there are
 }
