@@ -128,7 +128,7 @@ func classHint(c Class) string {
 // carriedHint returns the first hint on the way from the outermost error to
 // its causes.
 func carriedHint(err error) string {
-	if e, ok := err.(interface{ UserHint() string }); ok { //nolint:errorlint // each layer of the chain is looked at by itself
+	if e, ok := err.(interface{ UserHint() string }); ok {
 		if hint := e.UserHint(); hint != "" {
 			return hint
 		}

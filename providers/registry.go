@@ -73,6 +73,18 @@ func (r Registry) Open(ctx context.Context, rawURL string, o Options) (Bucket, s
 	return open(ctx, u, o)
 }
 
+// Check refuses what Open would refuse before it asks a provider.
+func (r Registry) Check(rawURL string) error {
+	u, err := r.parse(rawURL)
+	if err != nil {
+		return err
+	}
+	if _, ok := r[u.Scheme]; !ok {
+		return r.unknownScheme(rawURL, u.Scheme)
+	}
+	return nil
+}
+
 func (r Registry) parse(rawURL string) (*url.URL, error) {
 	if rawURL == "" {
 		return nil, InvalidURL(rawURL, "it is empty", "give a path, or a URL such as s3://BUCKET/PREFIX")
