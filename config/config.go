@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Config is what one file says, after environment and defaults. It does not
@@ -37,6 +38,20 @@ type Vault struct {
 // Retention says how many periods of each kind are kept; 0: none.
 type Retention struct {
 	Hourly, Daily, Weekly, Monthly, Yearly int
+}
+
+// String writes it as the flag --retention has it: daily=14,weekly=8.
+func (r Retention) String() string {
+	var parts []string
+	for _, k := range []struct {
+		name string
+		n    int
+	}{{"hourly", r.Hourly}, {"daily", r.Daily}, {"weekly", r.Weekly}, {"monthly", r.Monthly}, {"yearly", r.Yearly}} {
+		if k.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s=%d", k.name, k.n))
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // Encrypt says for whom new backups are encrypted. Its zero value encrypts

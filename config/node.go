@@ -139,8 +139,9 @@ func (r *reader) scalar(n ast.Node) *node {
 
 func (r *reader) list(n *ast.SequenceNode, depth int) *node {
 	made := &node{form: isList, at: place{n.Start.Position.Line, n.Start.Position.Column, 1}, size: 1}
-	for _, item := range n.Values {
-		value := r.node(item, depth+1)
+	for i, item := range n.Values {
+		var value *node
+		r.within(fmt.Sprint(i+1), func() { value = r.node(item, depth+1) })
 		if value == nil {
 			value = &node{form: isNull, at: placeOf(item.GetToken()), size: 1, broken: true}
 		}

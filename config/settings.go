@@ -7,7 +7,7 @@ func settingFields[T any](at func(*T) *Settings) []field[T] {
 	threads := integer("a number", 0, maxThreads)
 	fields := []field[T]{
 		setting("level", choice("a level", "auto", "fastest", "default", "better", "best", "stored"), at).
-			describe("How hard is compressed.", "better").otherwise("fastest"),
+			describe("How hard is compressed.", "better").otherwise("auto"),
 		setting("uploads", threads, at).
 			describe("Uploads at the same time (default 8).", "16"),
 		setting("downloads", threads, at).

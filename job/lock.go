@@ -84,9 +84,9 @@ func ParseRetention(text, zone string) (lifecycle.Policy, error) {
 	return p, nil
 }
 
-// checkLocks refuses locks that cannot be, and those that are longer than the
+// CheckLocks refuses locks that cannot be, and those that are longer than the
 // objects live.
-func (a *Access) checkLocks() error {
+func (a *Access) CheckLocks() error {
 	for _, name := range slices.Sorted(maps.Keys(a.Locks)) {
 		lock := a.Locks[name]
 		tier, err := lifecycle.ParseTier(name)

@@ -163,7 +163,7 @@ func TestLocksAreChecked(t *testing.T) {
 		{map[string]LockPolicy{"daily": {"compliance", 0}}, daily, "not between 1 and 36500"},
 		{map[string]LockPolicy{"daily": {"compliance", 36_501}}, lifecycle.Policy{}, "not between 1 and 36500"},
 	} {
-		err := (&Access{Locks: c.locks, Retention: c.retention}).checkLocks()
+		err := (&Access{Locks: c.locks, Retention: c.retention}).CheckLocks()
 		if c.want == "" && err != nil || c.want != "" && (Classify(err) != Usage || !strings.Contains(err.Error(), c.want) || Hint(err) == "") {
 			t.Errorf("%v: %v, hint %q", c.locks, err, Hint(err))
 		}
@@ -214,7 +214,7 @@ func FuzzParseLocks(f *testing.F) {
 			t.Errorf("%q: %v, %v", text, locks, err)
 		}
 		// Whatever is taken can be checked.
-		if err := (&Access{Locks: locks}).checkLocks(); err != nil && Classify(err) != Usage {
+		if err := (&Access{Locks: locks}).CheckLocks(); err != nil && Classify(err) != Usage {
 			t.Errorf("%q: %v", text, err)
 		}
 	})

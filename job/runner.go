@@ -153,7 +153,7 @@ func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkLocks(); err != nil {
+	if err := v.CheckLocks(); err != nil {
 		return nil, err
 	}
 	o := &opened{called: v.Name, shown: providers.Redact(v.URL), locks: v.Locks, metrics: &providers.Metrics{}}
@@ -191,6 +191,12 @@ func (s *session) policyFor(rates providers.Timetable) providers.Policy {
 	}
 	return providers.Policy{Log: s.Log, Tries: s.Tuning.Tries, StallTimeout: s.Tuning.StallTimeout,
 		Bandwidth: rates, Uploads: inFlight, Downloads: inFlight, Now: s.Now}
+}
+
+// CheckBandwidth refuses what is no Tuning.Bandwidth.
+func CheckBandwidth(text string) error {
+	_, err := parseBandwidth(text)
+	return err
 }
 
 func parseBandwidth(text string) (providers.Timetable, error) {

@@ -29,19 +29,26 @@ type backupOptions struct {
 
 func newBackupCommand(d *deps) *cobra.Command {
 	var o backupOptions
+	var all bool
 	c := &cobra.Command{
-		Use:   "backup SOURCE VAULT [VAULT...]",
+		Use:   "backup SOURCE VAULT [VAULT...] | --job NAME | --all-jobs",
 		Short: "Capture a source, compress it and ship it to one or more vaults",
 		Long: `Backup captures SOURCE, compresses it and ships it to VAULT. After a failure the same command sends what is missing.
 Several vaults get the same backup of one reading. One that fails does not stop the others: the exit code is 3, and the next run catches it up.
 
 SOURCE is neo4j+dump:///DB?home=DIR, a path (file, folder, block device), file:///PATH, or - for standard input.
-VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
+VAULT is a path, s3://BUCKET/PREFIX?region=REGION, or the name of a vault of the configuration.
+Without SOURCE and VAULT, --job runs a job of the configuration; flags go before what is in the file.`,
 		Example: `  snapferry backup 'neo4j+dump:///neo4j?home=/opt/neo4j' 's3://acme-backups/graph?region=eu-west-1' --tier daily
   pg_dump shop | snapferry backup - /mnt/backups --job shop`,
-		Args: atLeast("SOURCE", "VAULT"),
+		Args: backupArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Source, o.request.Vaults = args[0], vaultArgs(args[1:])
+			if all {
+				return d.backupAll(c)
+			}
+			if err := d.request(c, &o, args); err != nil {
+				return err
+			}
 			return runBackup(c.Context(), o, d)
 		},
 	}
@@ -49,7 +56,8 @@ VAULT is a path, or s3://BUCKET/PREFIX?region=REGION.`,
 	o.lock.register(c)
 	f := c.Flags()
 	f.StringVar(&o.request.Tier, "tier", "", "shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default manual)")
-	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name)")
+	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name); without SOURCE, a job of the configuration")
+	f.BoolVar(&all, "all-jobs", false, "run all jobs of the configuration, one after the other")
 	f.StringVar(&o.time, "time", "", "the scheduled instant, such as 2026-11-22T03:00:00Z (default now)")
 	f.StringVar(&o.host, "host", "", "name of this machine in the source's identity (default its host name)")
 	f.StringVar(&o.level, "level", "auto", "compression: auto (as hard as the uploads leave time for), fastest, default, better, best, stored")
@@ -106,15 +114,6 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 		line(w, "took\t%s", took(report.Duration))
 	})
 	return errors.Join(err, perr)
-}
-
-// vaultArgs are the vaults that arguments name.
-func vaultArgs(args []string) []job.Vault {
-	list := make([]job.Vault, len(args))
-	for i, url := range args {
-		list[i].URL = url
-	}
-	return list
 }
 
 // levelsText tells the levels of compression, the fastest first.

@@ -36,7 +36,11 @@ to a local folder, and to VAULT if one is given, and restores it, in turns. What
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				o.request.Vault = args[0]
+				v, err := d.vault(c, args[0])
+				if err != nil {
+					return err
+				}
+				o.request.Vault = v.URL
 			}
 			return runBench(c.Context(), o, d)
 		},

@@ -27,7 +27,13 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 		Example: `  snapferry copy '/mnt/backups#graph/latest' 's3://acme-offsite/graph?region=eu-west-1' --tier monthly`,
 		Args:    atLeast("BACKUP", "VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Backup, o.request.Vaults = args[0], vaultArgs(args[1:])
+			var err error
+			if o.request.Backup, o.request.Access, err = d.backupArg(c, args[0]); err != nil {
+				return err
+			}
+			if o.request.Vaults, err = d.vaults(c, args[1:]); err != nil {
+				return err
+			}
 			return runCopy(c.Context(), o, d)
 		},
 	}

@@ -25,7 +25,7 @@ type doctorOptions struct {
 func newDoctorCommand(d *deps) *cobra.Command {
 	o := doctorOptions{memory: byteSize{n: job.DefaultMemory}}
 	c := &cobra.Command{
-		Use:   "doctor VAULT...",
+		Use:   "doctor VAULT... | --job NAME",
 		Short: "Try whether backups into a vault would work and be safe",
 		Long: `Doctor tries what a backup needs of each VAULT, and what would be bad if it were possible: it stores canaries below
 PREFIX/doctor, which no listing of backups looks at, reads them, tries to replace and to remove them, measures rates, and
@@ -34,15 +34,22 @@ asks the store for its settings. It removes what it can of them and names the re
 Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 		Example: `  snapferry doctor 's3://acme-backups/graph?region=eu-west-1' --lock governance:7 --retention daily=14`,
 		Args: func(c *cobra.Command, args []string) error {
-			names := make([]string, max(len(args), 1))
-			for i := range names {
-				names[i] = "VAULT"
+			if jobName(c) == "" {
+				return atLeast("VAULT")(c, args)
 			}
-			return exactly(names...)(c, args)
+			if len(args) > 0 {
+				return refused("--job "+jobName(c), errors.New("VAULT is those of the job"), "leave out one of VAULT and --job")
+			}
+			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			for _, url := range args {
-				o.request.Vaults = append(o.request.Vaults, job.Vault{URL: url})
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if name := jobName(c); name != "" {
+				_, o.request.Vaults, err = d.jobOf(c, name)
+			} else {
+				o.request.Vaults, err = d.vaults(c, args)
+			}
+			if err != nil {
+				return err
 			}
 			return runDoctor(c.Context(), o, d)
 		},
@@ -52,6 +59,7 @@ Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 	c.Flags().Lookup("retries").DefValue = "2"
 	o.lock.register(c)
 	c.Flags().Var(&o.memory, "max-memory", "memory that a run would take")
+	registerJob(c, "its vaults")
 	c.Flags().BoolVar(&o.request.NoSpeed, "no-speed", false, "do not measure rates, which moves some megabytes")
 	return c
 }

@@ -26,7 +26,10 @@ and what nobody can know to be whole: a stream without its end record, a source 
 BACKUP is VAULT#SERIES/ID or VAULT#TIER/SERIES/ID as snapferry list --incomplete shows it; an ID may be cut short.`,
 		Args: exactly("BACKUP"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Backup = args[0]
+			var err error
+			if o.request.Backup, o.request.Access, err = d.backupArg(c, args[0]); err != nil {
+				return err
+			}
 			return runFinish(c.Context(), o, d)
 		},
 	}

@@ -26,20 +26,45 @@ type listOptions struct {
 func newListCommand(d *deps) *cobra.Command {
 	var o listOptions
 	c := &cobra.Command{
-		Use:   "list VAULT",
+		Use:   "list VAULT | --job NAME",
 		Short: "List the backups of a vault",
 		Long:  `List shows what can be restored from VAULT, oldest first. A backup without a manifest is none, and shows only with --incomplete.`,
-		Args:  exactly("VAULT"),
+		Args:  exactlyOrJob("VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Vault.URL = args[0]
+			if err := o.choose(c, args, d); err != nil {
+				return err
+			}
 			return runList(c.Context(), o, d)
 		},
 	}
 	o.store.register(c)
+	registerJob(c, "its first vault and its series")
 	c.Flags().StringVar(&o.request.Series, "series", "", "this series alone")
 	c.Flags().StringVar(&o.request.Tier, "tier", "", "this tier alone")
 	c.Flags().BoolVar(&o.request.Incomplete, "incomplete", false, "show also what was begun and not finished")
 	return c
+}
+
+// choose says what is listed: the vault of the argument, or that of the job.
+func (o *listOptions) choose(c *cobra.Command, args []string, d *deps) error {
+	name := jobName(c)
+	if name == "" {
+		var err error
+		o.request.Vault, err = d.vault(c, args[0])
+		return err
+	}
+	if len(args) > 0 {
+		return refused("--job "+name, errors.New("VAULT is that of the job"), "leave out one of VAULT and --job")
+	}
+	j, vaults, err := d.jobOf(c, name)
+	if err != nil {
+		return err
+	}
+	o.request.Vault = vaults[0]
+	if !c.Flag("series").Changed {
+		o.request.Series = j.Series
+	}
+	return nil
 }
 
 func runList(ctx context.Context, o listOptions, d *deps) error {

@@ -20,11 +20,21 @@ func (o *lockOptions) register(c *cobra.Command) {
 	f.StringVar(&o.zone, "zone", "", "time zone of the days of --retention, such as Europe/Berlin (default UTC)")
 }
 
-// apply adds what the flags say to how a vault is used.
-func (o *lockOptions) apply(a *job.Access) (err error) {
-	if a.Locks, err = job.ParseLocks(o.locks); err != nil {
-		return err
+// apply puts what the flags say before what the configuration says of a vault.
+func (o *lockOptions) apply(a *job.Access) error {
+	if len(o.locks) > 0 {
+		locks, err := job.ParseLocks(o.locks)
+		if err != nil {
+			return err
+		}
+		a.Locks = locks
 	}
-	a.Retention, err = job.ParseRetention(o.retention, o.zone)
-	return err
+	if o.retention != "" || o.zone != "" {
+		kept, err := job.ParseRetention(o.retention, o.zone)
+		if err != nil {
+			return err
+		}
+		a.Retention = kept
+	}
+	return nil
 }

@@ -18,19 +18,24 @@ type restoreOptions struct {
 func newRestoreCommand(d *deps) *cobra.Command {
 	var o restoreOptions
 	c := &cobra.Command{
-		Use:   "restore BACKUP TARGET",
+		Use:   "restore BACKUP TARGET | --job NAME [latest|ID] TARGET",
 		Short: "Bring a backup back, into a file, a folder, a device or a pipe",
 		Long: `Restore brings a backup back. Nothing shows at TARGET before every byte was found right.
 
 BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; an ID may be cut short.
 TARGET is a path (file, folder, block device), file:///PATH, or - for standard output, which gets checked bytes as they come.`,
-		Args: exactly("BACKUP", "TARGET"),
+		Args: exactlyOrJob("BACKUP", "TARGET"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Backup, o.request.Target = args[0], args[1]
+			backup, access, rest, err := d.backupOrJob(c, args, 1)
+			if err != nil {
+				return err
+			}
+			o.request.Backup, o.request.Access, o.request.Target = backup, access, rest[0]
 			return runRestore(c.Context(), o, d)
 		},
 	}
 	o.engine.register(c, "downloads")
+	registerJob(c, "a backup of it")
 	c.Flags().BoolVar(&o.request.Overwrite, "overwrite", false, "replace what is at the target")
 	c.Flags().StringVar(&o.request.Image, "image", "", "restore this image alone")
 	return c

@@ -29,6 +29,7 @@ type deps struct {
 	// progressEvery is the time between two lines of progress where there is
 	// no terminal.
 	progressEvery time.Duration
+	config        configuration
 	// global holds the flags that all commands share.
 	global globalOptions
 }
@@ -67,9 +68,11 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags := root.PersistentFlags()
 	flags.CountVarP(&shared.global.verbose, "verbose", "v", "log what is done, and every attempt that fails; -vv for more")
 	flags.BoolVar(&shared.global.quiet, "quiet", false, "no progress and no warnings")
+	flags.StringVar(&shared.config.path, "config", "", "path of the configuration (default as snapferry config --help tells)")
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
-		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newDoctorCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
+		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newDoctorCommand(shared), newConfigCommand(shared),
+		newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
 }

@@ -18,18 +18,22 @@ type showOptions struct {
 func newShowCommand(d *deps) *cobra.Command {
 	var o showOptions
 	c := &cobra.Command{
-		Use:   "show BACKUP",
+		Use:   "show BACKUP | --job NAME [latest|ID]",
 		Short: "Show what a backup holds",
 		Long: `Show tells what a backup holds and where it comes from.
 
 BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; an ID may be cut short.`,
-		Args: exactly("BACKUP"),
+		Args: exactlyOrJob("BACKUP"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Backup = args[0]
+			var err error
+			if o.request.Backup, o.request.Access, _, err = d.backupOrJob(c, args, 0); err != nil {
+				return err
+			}
 			return runShow(c.Context(), o, d)
 		},
 	}
 	o.store.register(c)
+	registerJob(c, "a backup of it")
 	return c
 }
 

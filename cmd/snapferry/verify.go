@@ -22,19 +22,23 @@ type verifyOptions struct {
 func newVerifyCommand(d *deps) *cobra.Command {
 	var o verifyOptions
 	c := &cobra.Command{
-		Use:   "verify BACKUP",
+		Use:   "verify BACKUP | --job NAME [latest|ID]",
 		Short: "Check that a backup is all there, or every byte of it",
 		Long: `Verify checks the documents and the tables of a backup by their hashes, and every segment by name and size.
 With --deep all segments are read, hashed and decoded as well, with --sample a part of them.
 
 BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; an ID may be cut short.`,
-		Args: exactly("BACKUP"),
+		Args: exactlyOrJob("BACKUP"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Backup = args[0]
+			var err error
+			if o.request.Backup, o.request.Access, _, err = d.backupOrJob(c, args, 0); err != nil {
+				return err
+			}
 			return runVerify(c.Context(), o, d)
 		},
 	}
 	o.engine.register(c, "downloads")
+	registerJob(c, "a backup of it")
 	c.Flags().BoolVar(&o.deep, "deep", false, "read and decode every segment")
 	c.Flags().StringVar(&o.sample, "sample", "", "read and decode a part of the segments, such as 5%")
 	c.Flags().Uint64Var(&o.request.Seed, "seed", 0, "pick the same sample again (default another one each time)")

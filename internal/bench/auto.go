@@ -50,7 +50,7 @@ func throttled(ctx context.Context, b bench, in string, level frame.Level, rate 
 		return sample{}, nil, err
 	}
 	r := inProcess()
-	r.Tuning = job.Tuning{Level: string(level), UploadRate: rate}
+	r.Tuning = job.Tuning{Level: string(level), Bandwidth: bandwidth(rate, 0)}
 	var report *job.BackupReport
 	s, err := timed(func() (err error) {
 		report, err = r.Backup(ctx, job.BackupRequest{Source: in, Job: "auto", Vaults: []job.Vault{{URL: "discard://" + vault}}})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -82,4 +83,15 @@ func eachWall(samples []sample) string {
 		words[i] = fmt.Sprintf("%.2f", s.wall.Seconds())
 	}
 	return strings.Join(words, " ")
+}
+
+// bandwidth writes limits in bytes a second as job.Tuning has them; 0 is none.
+func bandwidth(up, down int64) string {
+	text := func(rate int64) string {
+		if rate == 0 {
+			return "off"
+		}
+		return strconv.FormatInt(rate, 10)
+	}
+	return text(up) + ":" + text(down)
 }

@@ -122,12 +122,10 @@ func (p *copyPath) once(ctx context.Context, b bench, in string) error {
 			return err
 		}
 	}
-	r.Tuning.UploadRate, r.Tuning.DownloadRate = p.rate, p.rate
 	for i, way := range [][2]string{{p.vault("from"), "discard://" + dir + "/nothing"}, {memory, p.vault("to")}, {p.vault("from"), p.vault("both")}} {
+		r.Tuning.Bandwidth = bandwidth(p.rate, p.rate)
 		if i == 1 { // from memory there is no line
-			r.Tuning.DownloadRate = 0
-		} else {
-			r.Tuning.DownloadRate = p.rate
+			r.Tuning.Bandwidth = bandwidth(p.rate, 0)
 		}
 		s, err := timed(func() error {
 			_, err := r.Copy(ctx, job.CopyRequest{Backup: way[0] + "#copy/latest", Vaults: []job.Vault{{URL: way[1]}}})
