@@ -45,6 +45,7 @@ type segment struct {
 	levels  []frame.Level // of each frame
 	pending atomic.Int32
 	missing atomic.Int32 // vaults that may still get it
+	landed  atomic.Bool  // a vault has it
 }
 
 // newSegment waits until there is memory for a whole segment, in every form
@@ -197,8 +198,9 @@ func (s *shipment) parcel(b *berth, seg *segment, c *cargo) parcel {
 				b.landed(seg, c.buf.SHA256(), size)
 				s.progress.Stored.Add(size)
 				s.progress.Objects.Add(1)
+				seg.landed.Store(true)
 			}
-			if seg.missing.Add(-1) == 0 {
+			if seg.missing.Add(-1) == 0 && seg.landed.Load() {
 				s.progress.Done.Add(seg.raw)
 			}
 		},

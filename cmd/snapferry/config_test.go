@@ -89,7 +89,10 @@ func TestVaultOf(t *testing.T) {
 	if _, err := v.SignWith(t.Context()); job.Classify(err) != job.Failed {
 		t.Errorf("a file that is not there gives %v", err)
 	}
-	w := vaultOf(conf.Vault("w"))
+	w, err := vaultOf(conf.Vault("w"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.Passphrase != nil || w.SignWith != nil || w.Identities != nil || w.Locks != nil {
 		t.Errorf("the plain vault is %+v", w)
 	}
