@@ -222,7 +222,9 @@ func TestNoise(t *testing.T) {
 
 // TestUnsorted: what lists in another order, or without end, is not GCS.
 func TestUnsorted(t *testing.T) {
-	item := func(name string) string { return `{"name":"` + name + `","size":"1","timeCreated":"2026-01-01T00:00:00Z"}` }
+	item := func(name string) string {
+		return `{"name":"` + name + `","size":"1","timeCreated":"2026-01-01T00:00:00Z"}`
+	}
 	for name, body := range map[string]string{
 		"order": `{"items":[` + item("b") + `,` + item("a") + `]}`, "twice": `{"items":[` + item("b") + `,` + item("b") + `]}`,
 		"no end": `{"nextPageToken":"x"}`,
