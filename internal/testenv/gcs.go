@@ -203,7 +203,7 @@ func (s *GCSServer) locked(bucket, key string) bool {
 		return false
 	}
 	o, err := s.fake.GetObject(bucket, key)
-	return err == nil && o.Retention != nil && o.Retention.RetainUntil.After(time.Now()) //nolint:forbidigo // a store's own clock
+	return err == nil && o.Retention != nil && o.Retention.RetainUntil.After(time.Now())
 }
 
 // serveRetention adds to the settings of a bucket that it takes locks.

@@ -176,7 +176,8 @@ func permissionHint(op string) string {
 // gone, for a missing key would make backups vanish. Who asks for objects may
 // list them, too, and a listing tells.
 func (b *Bucket) missing(ctx context.Context, op string, a answer) *providers.Error {
-	noBucket := refuse(providers.ErrNoBucket, fmt.Sprintf("check the name %s and the endpoint, if there is one; snapferry does not create buckets", b.location.bucket))
+	noBucket := refuse(providers.ErrNoBucket,
+		fmt.Sprintf("check the name %s and the endpoint, if there is one; snapferry does not create buckets", b.location.bucket))
 	if op != "get" && op != "delete" || a.says("bucket does not exist") {
 		return noBucket
 	}

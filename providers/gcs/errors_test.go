@@ -292,7 +292,7 @@ func TestOpen(t *testing.T) {
 		"gs://vault?endpoint=https://u:planted@h":         {"credentials", "environment"},
 		"gs://vault?endpoint=http://store.example":        {"in clear", "anonymous=true"},
 		"gs://vault?acces_id=planted":                     {"unknown parameter acces_id", "known parameters: credentials_file"},
-		"gs://vault?anonymos=true":                        {"unknown parameter anonymos", "did you mean anonymous?"},
+		"gs://vault?anonymus=true":                        {"unknown parameter anonymus", "did you mean anonymous?"},
 	} {
 		_, _, err := all.Registry().Open(t.Context(), raw, providers.Options{})
 		if !strings.Contains(errorText(err), want[0]) {

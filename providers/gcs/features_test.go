@@ -27,7 +27,7 @@ func TestLocks(t *testing.T) {
 	server := testenv.GCS(t)
 	server.MakeBucketWith("locks", testenv.GCSOptions{Retention: true})
 	server.MakeBucket("plain")
-	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second) //nolint:forbidigo // the store has a clock of its own
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	locks := map[string]providers.Lock{"a/governed": {Mode: providers.LockGovernance, Until: until}, "a/kept": {Mode: providers.LockCompliance, Until: until}}
 	b := openURL(t, server.URL("locks", ""), providers.Options{Attributes: func(key string) providers.Attributes {
 		return providers.Attributes{Lock: locks[key]}
@@ -204,7 +204,7 @@ func TestInspectServer(t *testing.T) {
 		t.Errorf("%+v, %v", in, err)
 	}
 	now, err := inspector.ServerTime(t.Context())
-	if d := time.Since(now); err != nil || d < -2*time.Second || d > 30*time.Second || now.Location() != time.UTC { //nolint:forbidigo // the server's clock is ours
+	if d := time.Since(now); err != nil || d < -2*time.Second || d > 30*time.Second || now.Location() != time.UTC {
 		t.Errorf("server time %v, %v", now, err)
 	}
 	other := openURL(t, server.URL("other", ""), providers.Options{})

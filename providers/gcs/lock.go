@@ -37,7 +37,7 @@ func (b *Bucket) CheckLock(ctx context.Context, mode providers.LockMode) error {
 	}
 	if settings.ObjectRetention == nil || settings.ObjectRetention.Mode != "Enabled" {
 		return &providers.Error{Op: "lock", Key: b.place(), Err: fmt.Errorf("%w: objects of this bucket cannot be locked", providers.ErrUnsupported),
-			Hint: "enable object retention: `gcloud storage buckets update gs://" + b.location.bucket + " --enable-per-object-retention`; it cannot be switched off again"}
+			Hint: "enable object retention: `gcloud storage buckets update " + b.place() + " --enable-per-object-retention`; it cannot be switched off again"}
 	}
 	return nil
 }

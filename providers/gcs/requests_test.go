@@ -74,7 +74,7 @@ func (rec *recorder) serve(w http.ResponseWriter, r *http.Request) {
 			}
 			in.content = content
 		}
-		if _, err := parts.NextPart(); err != io.EOF { //nolint:errorlint // this very value
+		if _, err := parts.NextPart(); err != io.EOF {
 			rec.t.Errorf("after the last part: %v", err)
 		}
 	}
