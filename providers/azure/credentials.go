@@ -173,19 +173,27 @@ func parseConnectionString(text string) (access, error) {
 	case a.key != "":
 		a.sas = "" // as the SDK prefers it
 	}
-	a.service = strings.TrimRight(pairs["blobendpoint"], "/")
-	if a.service == "" && a.account == "" {
-		return access{}, errors.New("has neither BlobEndpoint nor AccountName")
-	}
-	if a.service == "" {
-		a.service = first(pairs["defaultendpointsprotocol"], "https") + "://" + a.account + ".blob." + first(pairs["endpointsuffix"], "core.windows.net")
-	}
-	u, err := url.Parse(a.service)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return access{}, errors.New("names no service")
-	}
-	return a, nil
+	var err error
+	a.service, err = connectionService(a.account, pairs)
+	return a, err
 }
+
+func connectionService(account string, pairs map[string]string) (string, error) {
+	service := strings.TrimRight(pairs["blobendpoint"], "/")
+	if service == "" && account == "" {
+		return "", errors.New("has neither BlobEndpoint nor AccountName")
+	}
+	if service == "" {
+		service = first(pairs["defaultendpointsprotocol"], "https") + "://" + account + ".blob." + first(pairs["endpointsuffix"], "core.windows.net")
+	}
+	u, err := url.Parse(service)
+	if err != nil || u.Host == "" || !isHTTP(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("names no service")
+	}
+	return service, nil
+}
+
+func isHTTP(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
 // cloudOf returns the sign-in service that belongs to a storage service; the
 // zero value lets AZURE_AUTHORITY_HOST or the public cloud be.

@@ -158,7 +158,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 		if op == "put" { // rights that only create
 			return refuse(true, providers.ErrExists, "")
 		}
-		return refuse(true, providers.ErrDenied, "")
+		return refuse(true, providers.ErrDenied, permissionHint(op))
 	case bloberror.BlobNotFound:
 		return refuse(true, providers.ErrNotFound, "")
 	case bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted, bloberror.ContainerDisabled:
@@ -191,23 +191,34 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	return classifyRest(op, a)
 }
 
-// classifyRest judges answers of features that are missing, and those without
-// a known code: of HEAD requests, proxies and other stores.
+// classifyRest judges answers on features that are not there.
 func classifyRest(op string, a answer) *providers.Error {
-	switch code := bloberror.Code(a.code); {
-	case strings.Contains(a.message, "API version"):
-		return refuse(true, providers.ErrUnsupported, "the store is older than this program: start Azurite with --skipApiVersionCheck")
-	case code == bloberror.InvalidBlobTier || code == bloberror.BlobTierInadequateForContentLength || code == "AccessTierNotSupportedForAccountType":
+	switch a.code {
+	case string(bloberror.InvalidBlobTier), string(bloberror.BlobTierInadequateForContentLength), "AccessTierNotSupportedForAccountType":
 		return refuse(true, providers.ErrUnsupported, "the account does not have this access tier: leave out ?access_tier=")
+	case string(bloberror.UnsupportedHeader), string(bloberror.InvalidHeaderValue), string(bloberror.FeatureVersionMismatch),
+		string(bloberror.RequestBodyTooLarge), string(bloberror.InvalidBlobType), "APINotImplemented":
+		if strings.Contains(a.message, "API version") {
+			return refuse(true, providers.ErrUnsupported, "the store is older than this program: start Azurite with --skipApiVersionCheck")
+		}
+		return refuse(true, providers.ErrUnsupported,
+			"the store must take single Put Blob requests with If-None-Match; locks need a container with version-level immutability")
+	}
+	switch {
 	case strings.Contains(a.code, "EncryptionScope"):
 		return refuse(true, providers.ErrUnsupported, "check ?encryption_scope= and whether the container lets others than its own be used")
 	case strings.HasPrefix(a.code, "KeyVault"):
-		return refuse(true, providers.ErrDenied, "the storage account cannot use its key in Key Vault: check that the key exists, is enabled, and the account's identity may use it")
-	case code == bloberror.UnsupportedHeader || code == bloberror.InvalidHeaderValue || code == bloberror.FeatureVersionMismatch ||
-		code == bloberror.RequestBodyTooLarge || code == bloberror.InvalidBlobType || code == "APINotImplemented" ||
-		strings.Contains(a.code, "HierarchicalNamespace"):
-		return refuse(true, providers.ErrUnsupported, "the store must take single Put Blob requests with If-None-Match; locks need a container with version-level immutability")
+		return refuse(true, providers.ErrDenied,
+			"the storage account cannot use its key in Key Vault: check that the key exists, is enabled, and the account's identity may use it")
+	case strings.Contains(a.code, "HierarchicalNamespace"):
+		return refuse(true, providers.ErrUnsupported, "use a storage account without hierarchical namespace")
 	}
+	return classifyStatus(op, a)
+}
+
+// classifyStatus judges answers without a known code: of HEAD requests,
+// proxies and other stores.
+func classifyStatus(op string, a answer) *providers.Error {
 	switch a.status {
 	case http.StatusPreconditionFailed:
 		return refuse(op == "put", providers.ErrExists, "")

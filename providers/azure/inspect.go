@@ -70,7 +70,7 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 	}
 	p, err := b.client.GetProperties(ctx, nil)
 	switch err = b.explain(ctx, "inspect", b.name, err); {
-	case errors.Is(err, providers.ErrDenied):
+	case errors.Is(err, providers.ErrDenied): // and stays unknown
 	case err != nil:
 		return providers.Inspection{}, err
 	default:

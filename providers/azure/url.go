@@ -127,7 +127,8 @@ func (l *location) parseObjects(q url.Values) error {
 		l.tier = accessTiers()[i]
 	}
 	if q.Has("encryption_scope") && !scopeName.MatchString(l.scope) {
-		return l.invalid("the encryption scope's name must have 3 to 63 letters, digits and hyphens", "`az storage account encryption-scope list` shows what there is")
+		return l.invalid("the encryption scope's name must have 3 to 63 letters, digits and hyphens",
+			"`az storage account encryption-scope list` shows what there is")
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (l *location) parseEndpoint(q url.Values) error {
 		}
 	}
 	e, err := url.Parse(q.Get("endpoint"))
-	if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" || e.RawQuery != "" || e.Fragment != "" {
+	if err != nil || e.Host == "" || !isHTTP(e) || e.RawQuery != "" || e.Fragment != "" {
 		return l.invalid("the endpoint is not the address of a service", hint)
 	}
 	if e.User != nil {
