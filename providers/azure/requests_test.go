@@ -172,6 +172,41 @@ func TestBodyIsLeftAloneMidway(t *testing.T) {
 	}
 }
 
+// TestListAfterRequest: a listing goes on in the middle, page by page, also at
+// a store that begins at the start again.
+func TestListAfterRequest(t *testing.T) {
+	page := func(names []string, next string) string {
+		out := `<?xml version="1.0"?><EnumerationResults><Blobs>`
+		for _, name := range names {
+			out += "<Blob><Name>" + name + "</Name></Blob>"
+		}
+		return out + "</Blobs><NextMarker>" + next + "</NextMarker></EnumerationResults>"
+	}
+	server := record(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		body := page([]string{"p/a", "p/b"}, "m1")
+		if r.URL.Query().Get("marker") == "m1" {
+			body = page([]string{"p/c", "p/d"}, "")
+		}
+		_, _ = io.WriteString(w, body) // the client may have gone
+	})
+	environment(t, "AZURE_STORAGE_KEY="+plantedKey)
+	b := open(t, "azblob://vault?storage_account=acme&endpoint="+server.URL, providers.Options{})
+	for after, want := range map[string]string{"": "p/a p/b p/c p/d", "p/b": "p/c p/d", "p/bb": "p/c p/d", "p/d": ""} {
+		var got []string
+		for o, err := range providers.ListAfter(t.Context(), providers.Decorate(b, providers.Policy{Tries: 1}), "p/", after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, o.Key)
+		}
+		q := server.last(t).URL.Query()
+		if strings.Join(got, " ") != want || q.Get("startFrom") != after || q.Get("prefix") != "p/" || q.Get("marker") != "m1" {
+			t.Errorf("after %q listed %q, want %q; asked for %v", after, got, want, q)
+		}
+	}
+}
+
 // TestRealConditions lets the emulator check what it can: the checksum, the
 // tier, the condition.
 func TestRealConditions(t *testing.T) {
