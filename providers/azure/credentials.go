@@ -85,6 +85,10 @@ func (l *location) signedAccess(sas string) (access, error) {
 	if err := l.checkSignature(sas); err != nil {
 		return access{}, err
 	}
+	if its := os.Getenv("AZURE_STORAGE_ACCOUNT"); its != "" && its != l.account {
+		return access{}, l.invalid("it sends a shared access signature to another account than that of the environment",
+			"leave out storage_account, or set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_SAS_TOKEN for the same account")
+	}
 	service, err := l.service()
 	if err != nil || !l.moved {
 		return access{service: service, sas: sas}, err

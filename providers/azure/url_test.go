@@ -118,6 +118,7 @@ func TestInvalidURLs(t *testing.T) {
 		{"azblob://vault?storage_acount=acme", nil, providers.ErrInvalidURL, "unknown parameter storage_acount", "did you mean storage_account?"},
 		{"azblob://vault?storage_account=acme&" + plantedSAS, nil, providers.ErrInvalidURL, "shared access signature", "AZURE_STORAGE_SAS_TOKEN"},
 		{"azblob://vault?storage_account=acme&endpoint=https://evil.org", []string{sas}, providers.ErrInvalidURL, "another service than that of the environment", "AZURE_STORAGE_DOMAIN"},
+		{"azblob://vault?storage_account=evil", []string{sas, "AZURE_STORAGE_ACCOUNT=acme"}, providers.ErrInvalidURL, "another account", "same account"},
 		{"azblob://vault?storage_account=acme&domain=evil.org", []string{sas}, providers.ErrInvalidURL, "another service", ""},
 		{"azblob://vault?storage_account=acme&protocol=http", []string{sas}, providers.ErrInvalidURL, "another service", ""},
 		{"azblob://vault?storage_account=acme&protocol=http", nil, providers.ErrCredentials, "plain http", "AZURE_STORAGE_KEY"},
