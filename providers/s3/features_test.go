@@ -112,6 +112,34 @@ func TestVersions(t *testing.T) {
 	})
 }
 
+// TestPutBehindMarker: a deleted object can be created anew, and the older one
+// is found below it.
+func TestPutBehindMarker(t *testing.T) {
+	eachStore(t, func(t *testing.T, store store, server *testenv.S3Server) {
+		server.MakeBucketOf("markers", testenv.VersionedBucket)
+		b := openURL(t, server.URL("markers", ""), providers.Options{})
+		defer b.Close()
+		if err := b.Put(t.Context(), "a", providers.Bytes([]byte("old"))); err != nil {
+			t.Fatal(err)
+		}
+		server.RemoveObject("markers", "a")
+		err := b.Put(t.Context(), "a", providers.Bytes([]byte("new")))
+		found := versions(t, b, "a")
+		if len(found) == 0 || string(readVersion(t, b, found[0])) != "old" {
+			t.Fatalf("versions %+v", found)
+		}
+		if store.keepsMarkers {
+			if !errors.Is(err, providers.ErrExists) || len(found) != 1 {
+				t.Errorf("versions %+v; %v", found, err)
+			}
+			return
+		}
+		if got, rerr := read(b, "a"); err != nil || len(found) != 2 || !found[1].Current || string(got) != "new" || rerr != nil {
+			t.Errorf("versions %+v; put %v; get %q, %v", found, err, got, rerr)
+		}
+	})
+}
+
 // TestVersionsOfPlainBucket: an object of a bucket without versioning is its
 // only version.
 func TestVersionsOfPlainBucket(t *testing.T) {

@@ -28,6 +28,7 @@ type store struct {
 	verifiesSHA256 bool // a body with another hash is refused
 	noNesting      bool // an object cannot have objects below its name
 	hidesNested    bool // an object hides those below its name from listings
+	keepsMarkers   bool // an object behind a delete marker still counts as existing
 	takesPolicy    bool // a bucket policy may demand s3:if-none-match
 	public         bool // it answers requests that are not signed
 	encryption     providers.State
@@ -38,7 +39,7 @@ type store struct {
 
 func stores() []store {
 	return []store{
-		{name: "versitygw", start: testenv.S3, verifiesSHA256: true, noNesting: true, encryption: providers.Unknown, attributes: map[string]string{
+		{name: "versitygw", start: testenv.S3, verifiesSHA256: true, noNesting: true, keepsMarkers: true, encryption: providers.Unknown, attributes: map[string]string{
 			"ssetype=AES256": "refused refused", "ssetype=aws:kms": "refused refused", "ssetype=aws:kms:dsse": "refused refused",
 			"storage_class=STANDARD_IA": "", "storage_class=OTHER": "", "requester_pays=true": "",
 		}},

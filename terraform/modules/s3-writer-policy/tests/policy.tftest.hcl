@@ -235,3 +235,52 @@ run "other_partition" {
     error_message = "the partition is not in the ARNs"
   }
 }
+
+# docs/vaults.md shows these documents; each stands below a comment with its name.
+run "documented" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name, policy in {
+        writer      = output.writer_policy_json
+        reader      = output.reader_policy_json
+        doctor      = output.doctor_policy_json
+        create-only = output.create_only_bucket_policy_json
+        } : jsondecode(policy) == jsondecode(
+        regex("(?s)<!-- ${name} -->\n```json\n(.*?)```", split("\n## Google", split("\n## S3\n", file("${path.module}/../../../docs/vaults.md"))[1])[0])[0]
+      )
+    ])
+    error_message = "docs/vaults.md shows another policy than this module renders"
+  }
+
+  assert {
+    condition = jsondecode(output.prune_policy_json).Statement[2] == jsondecode(
+      regex("(?s)<!-- prune -->\n```json\n(.*?)```", split("\n## Google", split("\n## S3\n", file("${path.module}/../../../docs/vaults.md"))[1])[0])[0]
+    )
+    error_message = "docs/vaults.md shows another statement for pruning"
+  }
+}
+
+run "documented_with_key_lock_and_versions" {
+  command = plan
+
+  variables {
+    kms_key_arn   = "arn:aws:kms:eu-west-1:123456789012:key/0b1c2d3e-0000-1111-2222-333344445555"
+    max_lock_days = 95
+    versioned     = true
+  }
+
+  assert {
+    condition = alltrue([
+      for name, statements in {
+        kms      = jsonencode(jsondecode(output.writer_policy_json).Statement[3])
+        lock     = jsonencode(slice(jsondecode(output.writer_policy_json).Statement, 4, 6))
+        versions = jsonencode(slice(jsondecode(output.reader_policy_json).Statement, 3, 6))
+        } : jsondecode(statements) == jsondecode(
+        regex("(?s)<!-- ${name} -->\n```json\n(.*?)```", split("\n## Google", split("\n## S3\n", file("${path.module}/../../../docs/vaults.md"))[1])[0])[0]
+      )
+    ])
+    error_message = "docs/vaults.md shows other statements than this module renders"
+  }
+}
