@@ -100,8 +100,9 @@ func TestRedact(t *testing.T) {
 		"s3://b?endpoint=https://u:p@h:9":         "s3://b?endpoint=xxx@h:9",
 		"s3://b?endpoint=https%3A%2F%2Fu%3Ap%40h": "s3://b?endpoint=xxx@h",
 		"s3://b?endpoint=h:9000":                  "s3://b?endpoint=h:9000",
-		"s3://b/p#frag":                           "s3://b/p",
-		"https://b.s3/x?X-Amz-Signature=abc":      "https://b.s3/x?X-Amz-Signature=xxx",
+		"s3://b?ssetype=aws:kms&kmskeyid=k&kms_context=a=b&role_session=n&external_id=e&storage_class=X": "s3://b?ssetype=aws:kms&kmskeyid=k&kms_context=xxx&role_session=n&external_id=xxx&storage_class=X",
+		"s3://b/p#frag":                      "s3://b/p",
+		"https://b.s3/x?X-Amz-Signature=abc": "https://b.s3/x?X-Amz-Signature=xxx",
 	} {
 		if got := providers.Redact(raw); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", raw, got, want)

@@ -131,8 +131,6 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "ThrottledException",
 		"RequestThrottled", "RequestLimitExceeded", "TooManyRequests", "TooManyRequestsException", "BandwidthLimitExceeded", "KMS.ThrottlingException":
 		return refuse(true, providers.ErrThrottled, "")
-	case "InvalidStorageClass":
-		return refuse(true, providers.ErrUnsupported, "this store does not have that storage class: change storage_class in the URL, or leave it out")
 	}
 	if e := b.classifyRequest(a); e != nil {
 		return e
@@ -141,11 +139,13 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 }
 
 // classifyRequest finds what is wrong with what a request asks for beside its
-// content, a key of KMS or a lock, for which there are few codes and many
-// texts; nil is none of that.
+// content, a storage class, a key of KMS or a lock, for which there are few
+// codes and many texts; nil is none of that.
 func (b *Bucket) classifyRequest(a answer) *providers.Error {
 	text := strings.ToLower(a.message)
 	switch {
+	case a.code == "InvalidStorageClass":
+		return refuse(true, providers.ErrUnsupported, "this store does not have that storage class: change storage_class in the URL, or leave it out")
 	case a.code == "KMS.NotFoundException", a.code == "KMS.InvalidArnException":
 		return refuse(true, fmt.Errorf("%w: there is no such KMS key", providers.ErrInvalidURL),
 			"check kmskeyid in the URL, or the key in the bucket's default encryption: it must be in the bucket's region, and of another account it must be an ARN")

@@ -1,3 +1,5 @@
+// MinIO is a module of its own for its size and its licence, the AGPL: tests
+// run its server as a process, and nothing links it.
 module github.com/snapferry/snapferry/tools/minio
 
 go 1.26.0
