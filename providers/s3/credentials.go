@@ -3,7 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,7 +36,10 @@ func (r role) assume(cfg *aws.Config) {
 // failures of their source, which the SDK reports like any other.
 type renewable struct {
 	cache *aws.CredentialsCache
-	last  atomic.Pointer[aws.Credentials] // what was signed with
+
+	mu    sync.Mutex      // guards what follows
+	last  aws.Credentials // what was signed with
+	ended string          // the session that was forgotten last
 }
 
 func newRenewable(source aws.CredentialsProvider) *renewable {
@@ -53,19 +56,23 @@ func (r *renewable) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return v, &credentialsError{err}
 	}
-	r.last.Store(&v)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = v
 	return v, nil
 }
 
 // renew forgets the session a request was refused for, so that the next
 // request gets another. It reports whether there can be another.
 func (r *renewable) renew(refused error) bool {
-	last := r.last.Load()
-	if last == nil || !last.CanExpire {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.last.CanExpire {
 		return false
 	}
 	// Many requests learn it at once; the first alone forgets the session.
-	if used, known := sessionOf(refused); !known || used == last.SessionToken {
+	if session := sessionOf(refused); session == "" || session != r.ended {
+		r.ended = session
 		r.cache.Invalidate()
 	}
 	return true
@@ -103,14 +110,15 @@ func sessionEnded(code string) bool {
 	return code == "ExpiredToken" || code == "ExpiredTokenException" || code == "TokenRefreshRequired"
 }
 
-// sessionOf returns the session token a refused request was sent with.
-func sessionOf(err error) (string, bool) {
+// sessionOf returns the session token a refused request was sent with, or
+// nothing.
+func sessionOf(err error) string {
 	re, ok := errors.AsType[*awshttp.ResponseError](err)
 	if !ok {
-		return "", false
+		return ""
 	}
 	if r := re.HTTPResponse(); r != nil && r.Response != nil && r.Request != nil {
-		return r.Request.Header.Get("X-Amz-Security-Token"), true
+		return r.Request.Header.Get("X-Amz-Security-Token")
 	}
-	return "", false
+	return ""
 }
