@@ -91,7 +91,8 @@ func (x *examination) read(ctx context.Context) {
 		x.say(Check{Name: "read", Verdict: Red, Detail: "an object reads as other bytes than were stored",
 			Hint: "do not use this store; look for a proxy that changes what passes"})
 	case !bytes.Equal(part, x.content[off:off+n]):
-		x.say(Check{Name: "read", Verdict: Red, Detail: "a part of an object reads as other bytes", Hint: "do not use this store; look for a proxy that ignores ranges"})
+		x.say(Check{Name: "read", Verdict: Red, Detail: "a part of an object reads as other bytes",
+			Hint: "do not use this store; look for a proxy that ignores ranges"})
 	default:
 		x.good("read", "an object reads as it was stored, whole and in part")
 	}

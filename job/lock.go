@@ -98,7 +98,8 @@ func (a *Access) CheckLocks() error {
 			return usage(fmt.Sprintf("lock mode %q", lock.Mode), errors.New("no such mode"), Suggest(lock.Mode, modes))
 		}
 		if lock.Days < 1 || lock.Days > maxLockDays {
-			return usage(fmt.Sprintf("a lock of %d days", lock.Days), fmt.Errorf("it is not between 1 and %d", maxLockDays), "give the days for which nobody may remove a backup")
+			return usage(fmt.Sprintf("a lock of %d days", lock.Days), fmt.Errorf("it is not between 1 and %d", maxLockDays),
+				"give the days for which nobody may remove a backup")
 		}
 		if err := a.Retention.CheckLock(tier, lock.Days); err != nil {
 			return usage(fmt.Sprintf("lock of tier %s", tier), err, "shorten the lock, or keep more")

@@ -158,7 +158,7 @@ func TestLocksAreChecked(t *testing.T) {
 		{map[string]LockPolicy{"manual": {"governance", 30_000}}, daily, ""},
 		{map[string]LockPolicy{"daily": {"governance", 30_000}}, lifecycle.Policy{}, ""},
 		{map[string]LockPolicy{"daly": {"governance", 1}}, daily, "no such tier"},
-		{map[string]LockPolicy{"daily": {"complience", 1}}, daily, "no such mode"},
+		{map[string]LockPolicy{"daily": {"complianc", 1}}, daily, "no such mode"},
 		{map[string]LockPolicy{"daily": {"", 1}}, daily, "no such mode"},
 		{map[string]LockPolicy{"daily": {"compliance", 0}}, daily, "not between 1 and 36500"},
 		{map[string]LockPolicy{"daily": {"compliance", 36_501}}, lifecycle.Policy{}, "not between 1 and 36500"},

@@ -15,6 +15,6 @@ func diskSpace(folder string) (total, free uint64, err error) {
 	if err := unix.Statfs(folder, &st); err != nil {
 		return 0, 0, fmt.Errorf("look at %s: %w", folder, err)
 	}
-	size := uint64(st.Bsize)                               //nolint:unconvert // the type differs between systems
+	size := uint64(st.Bsize)
 	return st.Blocks * size, uint64(st.Bavail) * size, nil //nolint:unconvert // the type differs between systems
 }
