@@ -59,6 +59,9 @@ func (p Period) Start() time.Time {
 // changed at midnight, time.Date alone may give an instant of the day before,
 // or the second of two midnights.
 func startOfDay(date time.Time, zone *time.Location) time.Time {
+	if zone == time.UTC {
+		return date
+	}
 	y, m, d := date.Date()
 	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
 	changed, next := t.ZoneBounds()
