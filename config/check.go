@@ -4,8 +4,8 @@ import "fmt"
 
 // refused notes what a check of the caller says of a value.
 func (r *reader) refused(n *node, err error) {
-	hint := ""
-	if h, ok := err.(interface{ UserHint() string }); ok {
+	hint := "docs/config.md tells what can stand here"
+	if h, ok := err.(interface{ UserHint() string }); ok && h.UserHint() != "" {
 		hint = h.UserHint()
 	}
 	r.problem(n.at, Mask(err.Error()), Mask(hint))

@@ -19,6 +19,10 @@ import (
 const (
 	// MaxFile is the most bytes a file may have.
 	MaxFile = 1 << 20
+	// maxLines and maxLineBytes are how many lines there may be, and how many
+	// bytes one may have: the time of parsing grows faster than either.
+	maxLines     = 20_000
+	maxLineBytes = 16 << 10
 	// maxNodes bounds what aliases expand to: each of them counts as much as
 	// what it repeats.
 	maxNodes = 100_000
@@ -56,7 +60,10 @@ func (r *reader) problem(at place, text, hint string) {
 		r.omitted++
 		return
 	}
-	r.problems = append(r.problems, found{Problem{Line: at.line, Column: at.column, Path: strings.Join(r.path, "."), Text: text, Hint: hint}, at})
+	// Keys, and names of the user's own, may be secrets like all else.
+	path := secretPattern.ReplaceAllString(strings.Join(r.path, "."), masked)
+	text, hint = secretPattern.ReplaceAllString(text, masked), secretPattern.ReplaceAllString(hint, masked)
+	r.problems = append(r.problems, found{Problem{Line: at.line, Column: at.column, Path: path, Text: text, Hint: hint}, at})
 }
 
 // document parses the file. It returns nil if that cannot be done, and has
@@ -98,7 +105,15 @@ func (r *reader) document(data []byte) *node {
 
 // plain refuses what is not text.
 func (r *reader) plain(text string) bool {
+	if len(r.excerpts.lines) > maxLines {
+		r.problem(place{}, fmt.Sprintf("the file has more than %d lines", maxLines), "check that it is the right file")
+		return false
+	}
 	for i, line := range r.excerpts.lines {
+		if len(line) > maxLineBytes {
+			r.problem(place{i + 1, 1, 1}, fmt.Sprintf("the line has more than %d KiB", maxLineBytes>>10), "break it up")
+			return false
+		}
 		line = strings.TrimSuffix(line, "\r")
 		column := 0
 		for rest := line; rest != ""; {

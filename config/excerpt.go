@@ -55,7 +55,7 @@ const (
 
 // show returns the line of the place, and below it a pointer to it.
 func (e *excerpts) show(at place) string {
-	if at.line < 1 || at.line > len(e.lines) {
+	if at.line < 1 || at.line > len(e.lines) || len(e.lines[at.line-1]) > maxLineBytes {
 		return ""
 	}
 	line := e.masked(at)

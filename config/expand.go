@@ -36,6 +36,7 @@ func (r *reader) expand(n *node) bool {
 			inner, behind, closed := strings.Cut(after[1:], "}")
 			name, fallback, hasFallback := strings.Cut(inner, ":-")
 			if !closed || !isVariable(name) {
+				r.hide(n) // perhaps a secret that begins so
 				r.problem(n.at, "a ${ begins no variable", "write ${NAME} or ${NAME:-DEFAULT}, and $$ for a dollar")
 				return false
 			}
@@ -47,6 +48,7 @@ func (r *reader) expand(n *node) bool {
 			n.expanded = true
 			rest = behind
 		default:
+			r.hide(n) // perhaps a secret that begins so
 			r.problem(n.at, "a dollar stands alone", "write ${NAME} for a variable of the environment, $$ for a dollar")
 			return false
 		}

@@ -97,13 +97,7 @@ var (
 )
 
 func encryptKind() kind[Encrypt] {
-	recipient := checked("a recipient: age1…, ssh-ed25519 …, ssh-rsa …", recipientPattern, func(s string) error {
-		if !recipientPattern.MatchString(s) {
-			return wrong{"this is no recipient", "write a public key: age1…, or a line of an SSH key such as ssh-ed25519 AAAA…"}
-		}
-		return nil
-	})
-	recipient.secret = true // a private key may stand there by mistake
+	recipient := publicKey("a public key of age or SSH", recipientPattern, "write age1…, or a line of an SSH key such as ssh-ed25519 AAAA…")
 	return object("age: and passphrase:", []field[Encrypt]{
 		bind("age", listOf("a list of recipients", recipient), func(e *Encrypt) *[]string { return &e.Age }).
 			describe("Public keys of age or SSH; each of their private keys opens the backups.", "[age1…, \"ssh-ed25519 AAAA…\"]"),
@@ -117,13 +111,7 @@ func encryptKind() kind[Encrypt] {
 }
 
 func signKind() kind[Sign] {
-	signer := checked("a public key: ssh-ed25519 AAAA…", signerPattern, func(s string) error {
-		if !signerPattern.MatchString(s) {
-			return wrong{"this is no public key for signatures", "write the line of the file ….pub: ssh-ed25519 AAAA…"}
-		}
-		return nil
-	})
-	signer.secret = true
+	signer := publicKey("a public key that signs", signerPattern, "write the line of the file ….pub: ssh-ed25519 AAAA…")
 	return object("key: and signers:", []field[Sign]{
 		bind("key", secretRef(), func(s *Sign) *Secret { return &s.Key }).
 			describe("Ed25519 private key in OpenSSH's form that signs new backups.", "file:/etc/snapferry/sign"),

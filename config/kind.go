@@ -177,15 +177,27 @@ func text(name string) kind[string] {
 // checked is text that check lets pass; the pattern says to an editor what can
 // be said in one.
 func checked(name string, pattern *regexp.Regexp, check func(string) error) kind[string] {
-	s := schema{"type": "string", "minLength": 1}
+	s := shape{name: name, schema: schema{"type": "string", "minLength": 1}}
 	if pattern != nil {
-		s["pattern"] = pattern.String()
+		s.schema["pattern"] = pattern.String()
 	}
-	return scalar(shape{name: name, schema: s}, func(t string) (string, error) {
+	return scalar(s, func(t string) (string, error) {
 		if t == "" {
 			return "", wrong{"is empty", "write " + name + ", or remove the key"}
 		}
 		return t, check(t)
+	})
+}
+
+// publicKey is text of the pattern. What is wrong is not shown: it may be the
+// private key.
+func publicKey(name string, pattern *regexp.Regexp, hint string) kind[string] {
+	s := shape{name: name, secret: true, schema: schema{"type": "string", "pattern": pattern.String()}}
+	return scalar(s, func(t string) (string, error) {
+		if !pattern.MatchString(t) {
+			return "", wrong{"this is not " + name, hint}
+		}
+		return t, nil
 	})
 }
 

@@ -11,7 +11,7 @@ const maxSuggested = 20
 // suggest returns the hint for a word that is not one of those known.
 func suggest(word string, known []string) string {
 	if len(known) == 0 {
-		return "there are none"
+		return "none is defined"
 	}
 	list := "known are " + strings.Join(known[:min(len(known), maxSuggested)], ", ")
 	if len(known) > maxSuggested {

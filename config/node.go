@@ -79,6 +79,7 @@ func (r *reader) node(n ast.Node, depth int) *node {
 	case *ast.SequenceNode:
 		return r.list(n, depth)
 	case *ast.AnchorNode:
+		r.excerpts.hide(n.Name.GetToken()) // as an alias
 		value := r.node(n.Value, depth)
 		if value != nil {
 			r.anchors[n.Name.GetToken().Value] = value
@@ -87,6 +88,7 @@ func (r *reader) node(n ast.Node, depth int) *node {
 	case *ast.AliasNode:
 		return r.alias(n)
 	case *ast.TagNode:
+		r.excerpts.hide(n.Start)
 		r.problem(placeOf(n.Start), "a tag stands here", "remove what begins with !: types are known")
 		return nil
 	}
@@ -99,6 +101,7 @@ func (r *reader) tooLarge(at place) {
 
 func (r *reader) alias(n *ast.AliasNode) *node {
 	at := placeOf(n.Start)
+	r.excerpts.hide(n.Value.GetToken()) // it may be a secret that begins with *
 	value, ok := r.anchors[n.Value.GetToken().Value]
 	if !ok {
 		r.problem(at, "there is no anchor of this name above", "define it as &NAME, or put what begins with * in quotation marks")
@@ -165,10 +168,12 @@ func (r *reader) mapping(start *token.Token, values []*ast.MappingValueNode, dep
 			continue
 		}
 		if _, plain := v.Key.(*ast.StringNode); !plain {
+			// It may be the beginning of a secret.
+			r.excerpts.hidden = append(r.excerpts.hidden, span{at, place{line: at.line + 1, column: 1}})
 			r.problem(at, "this cannot be a key", "write keys as words, without quotation marks or a ? before them")
 			continue
 		}
-		r.path = append(r.path, Mask(key.Value))
+		r.path = append(r.path, key.Value)
 		if first, twice := seen[key.Value]; twice {
 			r.problem(at, fmt.Sprintf("the key is there twice: first in line %d", first.line), "remove one of them")
 		} else if value := r.node(v.Value, depth+1); value != nil {
@@ -196,6 +201,7 @@ func (r *reader) merge(made *node, value ast.Node, depth int) {
 	}
 	for _, source := range sources {
 		if source.form != isMapping {
+			r.hide(source)
 			r.problem(source.at, "what << names is "+source.form.String()+", not a mapping", "name the anchor of a mapping: <<: *NAME")
 			return
 		}

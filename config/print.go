@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/lexer"
@@ -75,7 +76,7 @@ func (p printer) mapping(s shape, n *node, name string) printed {
 func (p printer) member(m member, n *node, name string) (printed, bool) {
 	if m.setting {
 		if flag := p.flags.Get(m.key); flag != "" {
-			return printed{value: m.value(flag), text: yamlText(escape(flag)), origin: "--" + FlagOf(m.key)}, true
+			return printed{value: m.value(flag), text: m.written(escape(flag)), origin: "--" + FlagOf(m.key)}, true
 		}
 		if n == nil && p.defaults != nil {
 			if d := p.defaults.get(m.key); d != nil {
@@ -125,10 +126,10 @@ func (p printer) any(s shape, n *node, name string) printed {
 		text = p.shown(text)
 	}
 	text = Mask(text)
-	if n.form != isText || n.expanded && s.schema["type"] != "string" {
+	if n.form != isText {
 		return printed{value: s.value(text), text: text, origin: originOf(n)}
 	}
-	return printed{value: text, text: yamlText(escape(text)), origin: originOf(n)}
+	return printed{value: s.value(text), text: s.written(escape(text)), origin: originOf(n)}
 }
 
 func originOf(n *node) string {
@@ -154,11 +155,25 @@ func FlagOf(key string) string { return strings.ReplaceAll(key, "_", "-") }
 // escape makes text stand for itself where the environment is put in.
 func escape(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 
+// written writes a scalar of the shape as YAML.
+func (s shape) written(text string) string {
+	if t := s.schema["type"]; t == "integer" || t == "boolean" {
+		return text
+	}
+	return yamlText(text)
+}
+
+// plainPattern is what may stand without quotation marks, unless it is taken
+// for a number or the like.
+var plainPattern = regexp.MustCompile(`^[A-Za-z0-9/.$][A-Za-z0-9 _./:?=&+@~%$*-]*$`)
+
 // yamlText writes text as YAML, in quotation marks only if it must be.
 func yamlText(text string) string {
-	tokens := lexer.Tokenize("[" + text + "]")
-	if len(tokens) == 3 && tokens[1].Type == token.StringType && tokens[1].Value == text && !strings.ContainsAny(text, "\n#") {
-		return text
+	if plainPattern.MatchString(text) {
+		tokens := lexer.Tokenize("[" + text + "]")
+		if len(tokens) == 3 && tokens[1].Type == token.StringType && tokens[1].Value == text {
+			return text
+		}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -1,22 +1,25 @@
 package config
 
+import "strings"
+
 // settingFields are the keys that are flags, too, in whatever has Settings.
 // What a flag takes, Checks.Setting knows best.
 func settingFields[T any](at func(*T) *Settings) []field[T] {
 	const maxThreads = 4096
+	levels := []string{"auto", "fastest", "default", "better", "best", "stored"}
 	threads := integer("a number", 0, maxThreads)
 	fields := []field[T]{
-		setting("level", choice("a level", "auto", "fastest", "default", "better", "best", "stored"), at).
-			describe("How hard is compressed.", "better").otherwise("auto"),
+		setting("level", choice("a level", levels...), at).
+			describe("How hard is compressed: "+strings.Join(levels, ", ")+".", "better").otherwise("auto"),
 		setting("uploads", threads, at).
-			describe("Uploads at the same time (default 8).", "16"),
+			describe("Uploads at the same time at most (default 8, and up to 32 while that is faster).", "16"),
 		setting("downloads", threads, at).
-			describe("Downloads at the same time (default 8).", "16"),
+			describe("Downloads at the same time at most (default 8, and up to 32 while that is faster).", "16"),
 		setting("workers", threads, at).
 			describe("Threads that compress or decompress (default one a core).", "4"),
 		setting("max_memory", bytesSize(), at).
 			describe("Memory of the whole process; what does not fit is not begun.", "1GiB").otherwise("256MiB"),
-		setting("bandwidth", text("a rate such as 20MB"), at).
+		setting("bandwidth", text("a rate such as 20MB, or a timetable"), at).
 			describe("Most bytes a second to and from the store (default no limit).", "20MB"),
 		setting("deadline", duration(), at).
 			describe("Longest time of a run; what is stored by then is kept, and the next run goes on (default no limit).", "6h"),
