@@ -19,7 +19,7 @@ func settingFields[T any](at func(*T) *Settings) []field[T] {
 			describe("Threads that compress or decompress (default one a core).", "4"),
 		setting("max_memory", bytesSize(), at).
 			describe("Memory of the whole process; what does not fit is not begun.", "1GiB").otherwise("256MiB"),
-		setting("bandwidth", text("a rate such as 20MB, or a timetable"), at).
+		setting("bandwidth", text("a rate such as 20MB"), at).
 			describe("Most bytes a second to and from the store (default no limit).", "20MB"),
 		setting("deadline", duration(), at).
 			describe("Longest time of a run; what is stored by then is kept, and the next run goes on (default no limit).", "6h"),

@@ -2,9 +2,14 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/snapferry/snapferry/config"
+	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/job"
 )
 
@@ -95,5 +100,31 @@ func TestVaultOf(t *testing.T) {
 	}
 	if w.Passphrase != nil || w.SignWith != nil || w.Identities != nil || w.Locks != nil {
 		t.Errorf("the plain vault is %+v", w)
+	}
+}
+
+// Every field of what the commands of the configuration print is documented.
+func TestConfigReportsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "docs", "json.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section, reports := range map[string][]any{
+		"AllJobs": {jobReport{}, allJobsReport{}}, "ConfigValidate": {validateReport{}, config.Problem{}}, "ConfigPrint": {printReport{}},
+	} {
+		_, rows, _ := strings.Cut(string(text), "\n## "+section+"\n")
+		rows, _, _ = strings.Cut(rows, "\n## ")
+		fields := 0
+		for _, report := range reports {
+			for _, f := range reflect.VisibleFields(reflect.TypeOf(report)) {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if fields++; !strings.Contains(rows, "| `"+name+"` |") {
+					t.Errorf("%s does not have %s", section, name)
+				}
+			}
+		}
+		if n := strings.Count(rows, "\n| `"); n != fields {
+			t.Errorf("%s has %d fields, the report %d", section, n, fields)
+		}
 	}
 }
