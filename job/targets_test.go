@@ -137,3 +137,74 @@ func TestRefusedInOneVault(t *testing.T) {
 		t.Errorf("%+v, %v, %s", report, err, Hint(err))
 	}
 }
+
+// quitting is a store that ends the run when it is given a manifest.
+type quitting struct {
+	providers.Bucket
+	quit func()
+}
+
+func (q quitting) Put(ctx context.Context, key string, body providers.Body) error {
+	if strings.HasSuffix(key, "/manifest.json") {
+		q.quit()
+		return ctx.Err()
+	}
+	return q.Bucket.Put(ctx, key, body)
+}
+
+// A run that was ended is interrupted, also if one vault was done before.
+func TestCancelWithSeveralVaults(t *testing.T) {
+	var left atomic.Int32
+	r := several(&left)
+	good, source := t.TempDir(), sourceFile(t, 1<<16)
+	req := BackupRequest{Source: source, Job: "s", Time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Vaults: []Vault{{URL: good}}}
+	if _, err := r.Backup(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Registry["quit"] = func(ctx context.Context, u *url.URL, o providers.Options) (providers.Bucket, string, error) {
+		b, prefix, err := r.Registry[providers.SchemeFile](ctx, &url.URL{Scheme: providers.SchemeFile, Path: u.Path}, o)
+		return quitting{b, cancel}, prefix, err
+	}
+	req.Vaults = append(req.Vaults, Vault{URL: "quit://" + t.TempDir()})
+	report, err := r.Backup(ctx, req)
+	if Classify(err) != Interrupted || report == nil || !report.Vaults[0].OK || report.Vaults[1].OK {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A copy that fails in one vault is partly done; what is wrong with the source
+// is the source's fault in all.
+func TestCopyClasses(t *testing.T) {
+	var left atomic.Int32
+	left.Store(3)
+	r := several(&left)
+	from, to, bad := t.TempDir(), t.TempDir(), t.TempDir()
+	if _, err := r.Backup(t.Context(), BackupRequest{Source: sourceFile(t, 1<<18), Job: "s", Vaults: []Vault{{URL: from}}}); err != nil {
+		t.Fatal(err)
+	}
+	req := CopyRequest{Backup: from + "#latest", Vaults: []Vault{{URL: "fragile://" + bad}, {URL: to}}, Tier: "yearly"}
+	report, err := r.Copy(t.Context(), req)
+	if Classify(err) != Partial || !strings.Contains(Hint(err), "mend it") || len(report.Copies) != 2 || report.Copies[0].OK || !report.Copies[1].OK ||
+		report.Tier != "manual" || report.Copies[1].Tier != "yearly" || !report.Complete {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if got := r.listed(t, bad); len(got) > 0 {
+		t.Errorf("a partial copy is listed: %+v", got)
+	}
+	left.Store(1000)
+	if report, err = r.Copy(t.Context(), req); err != nil || !report.Copies[0].Resumed || !report.Copies[1].Resumed || report.Copies[1].ReusedBytes != 1<<18 {
+		t.Errorf("again: %+v, %v", report, err)
+	}
+	found, err := filepath.Glob(filepath.Join(from, "manual/data/s/*/*/*.zst"))
+	if err != nil || len(found) == 0 {
+		t.Fatal(found, err)
+	}
+	if err := os.Remove(found[0]); err != nil {
+		t.Fatal(err)
+	}
+	req.Tier = "weekly"
+	if report, err := r.Copy(t.Context(), req); report != nil || Classify(err) != Damaged || !strings.Contains(err.Error(), filepath.Base(found[0])) {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
