@@ -44,7 +44,7 @@ func several(left *atomic.Int32) *Runner {
 	return r
 }
 
-func sourceFile(t *testing.T, n int) string {
+func patterned(t *testing.T, n int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "data")
 	data := make([]byte, n)
@@ -73,7 +73,7 @@ func TestVaultBreaks(t *testing.T) {
 	var left atomic.Int32
 	left.Store(4)
 	r := several(&left)
-	source, good, bad := sourceFile(t, 1<<20), filepath.Join(t.TempDir(), "good"), filepath.Join(t.TempDir(), "bad")
+	source, good, bad := patterned(t, 1<<20), filepath.Join(t.TempDir(), "good"), filepath.Join(t.TempDir(), "bad")
 	req := BackupRequest{Source: source, Job: "s", Tier: "daily", Time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
 		Vaults: []Vault{{URL: good, Name: "here"}, {URL: "fragile://" + bad, Name: "there"}}}
 	first, err := r.Backup(t.Context(), req)
@@ -111,7 +111,7 @@ func TestVaultBreaks(t *testing.T) {
 func TestAllVaultsBreak(t *testing.T) {
 	var left atomic.Int32
 	r := several(&left)
-	source := sourceFile(t, 1<<16)
+	source := patterned(t, 1<<16)
 	report, err := r.Backup(t.Context(), BackupRequest{Source: source,
 		Vaults: []Vault{{URL: "fragile://" + t.TempDir()}, {URL: "fragile://" + t.TempDir()}}})
 	if report != nil || Classify(err) != Failed || !errors.Is(err, errFragile) {
@@ -129,10 +129,10 @@ func TestRefusedInOneVault(t *testing.T) {
 	var left atomic.Int32
 	r := several(&left)
 	a, b := t.TempDir(), t.TempDir()
-	if _, err := r.Backup(t.Context(), BackupRequest{Source: sourceFile(t, 100), Job: "s", Vaults: []Vault{{URL: b}}}); err != nil {
+	if _, err := r.Backup(t.Context(), BackupRequest{Source: patterned(t, 100), Job: "s", Vaults: []Vault{{URL: b}}}); err != nil {
 		t.Fatal(err)
 	}
-	report, err := r.Backup(t.Context(), BackupRequest{Source: sourceFile(t, 100), Job: "s", Vaults: []Vault{{URL: a}, {URL: b}}})
+	report, err := r.Backup(t.Context(), BackupRequest{Source: patterned(t, 100), Job: "s", Vaults: []Vault{{URL: a}, {URL: b}}})
 	if Classify(err) != Partial || !strings.Contains(err.Error(), archive.ErrRefused.Error()) || !strings.Contains(Hint(err), "--adopt") || !report.Complete {
 		t.Errorf("%+v, %v, %s", report, err, Hint(err))
 	}
@@ -156,7 +156,7 @@ func (q quitting) Put(ctx context.Context, key string, body providers.Body) erro
 func TestCancelWithSeveralVaults(t *testing.T) {
 	var left atomic.Int32
 	r := several(&left)
-	good, source := t.TempDir(), sourceFile(t, 1<<16)
+	good, source := t.TempDir(), patterned(t, 1<<16)
 	req := BackupRequest{Source: source, Job: "s", Time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Vaults: []Vault{{URL: good}}}
 	if _, err := r.Backup(t.Context(), req); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestCopyClasses(t *testing.T) {
 	left.Store(3)
 	r := several(&left)
 	from, to, bad := t.TempDir(), t.TempDir(), t.TempDir()
-	if _, err := r.Backup(t.Context(), BackupRequest{Source: sourceFile(t, 1<<18), Job: "s", Vaults: []Vault{{URL: from}}}); err != nil {
+	if _, err := r.Backup(t.Context(), BackupRequest{Source: patterned(t, 1<<18), Job: "s", Vaults: []Vault{{URL: from}}}); err != nil {
 		t.Fatal(err)
 	}
 	req := CopyRequest{Backup: from + "#latest", Vaults: []Vault{{URL: "fragile://" + bad}, {URL: to}}, Tier: "yearly"}
