@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +66,15 @@ func lockRegistry(t *testing.T, l *lockable) providers.Registry {
 		l.Bucket, l.opts = b, o
 		return l, "a/b", err
 	}}
+}
+
+func sourceFile(t *testing.T, size int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // Every object of a locked tier is locked, those of others are not, and
