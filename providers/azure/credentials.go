@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -221,7 +222,7 @@ func newEntra(l location, service string, transport policy.Transporter) (azcore.
 		ClientOptions: azcore.ClientOptions{Cloud: cloudOf(service), Transport: transport},
 	})
 	if err != nil {
-		return nil, credentialsFailed("open", l.raw, providers.Scrub(err.Error()), "check AZURE_TOKEN_CREDENTIALS and the other AZURE_* variables")
+		return nil, credentialsFailed("open", l.raw, credentialsText(err), "check AZURE_TOKEN_CREDENTIALS and the other AZURE_* variables")
 	}
 	return &namedCredential{TokenCredential: c}, nil
 }
@@ -260,6 +261,19 @@ func (e *credentialsError) passing() bool {
 	}
 	status := failed.RawResponse.StatusCode
 	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+}
+
+var (
+	// sourceName is how azidentity begins what a source says.
+	sourceName = regexp.MustCompile(`\b(\w*[Cc]redentials?):\s+`)
+	ruler      = regexp.MustCompile(`-{10,}`)
+)
+
+// credentialsText is what the sources of credentials say, as one line without
+// secrets. The colons after their names would make their words look like some.
+func credentialsText(err error) string {
+	text := ruler.ReplaceAllString(err.Error(), "")
+	return providers.Scrub(sourceName.ReplaceAllString(text, "$1 - "))
 }
 
 func credentialsFailed(op, key, reason, hint string) error {

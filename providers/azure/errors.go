@@ -342,7 +342,7 @@ func permissionHint(op string) string {
 // explainCredentials tells a source of credentials that has none from one
 // that cannot be reached for the moment.
 func explainCredentials(op, key string, c *credentialsError) error {
-	text := providers.Scrub(c.err.Error())
+	text := credentialsText(c.err)
 	if c.passing() {
 		return &providers.Error{Op: op, Key: key, Err: errors.New("get credentials: " + text)}
 	}

@@ -203,3 +203,19 @@ func TestManagedIdentity(t *testing.T) {
 		t.Errorf("open with an odd source: %v", err)
 	}
 }
+
+// TestCredentialsText: what the sources say can be read, and what a token
+// endpoint echoes can not.
+func TestCredentialsText(t *testing.T) {
+	for text, want := range map[string]string{
+		"DefaultAzureCredential: failed to acquire a token.\nAttempted credentials:\n\tAzureCLICredential: Azure CLI not found on path": "DefaultAzureCredential - failed to acquire a token. Attempted credentials - AzureCLICredential - Azure CLI not found on path",
+		"ManagedIdentityCredential authentication failed.\nGET http://h/token\n----------------------\nRESPONSE 403: 403 Forbidden":     "ManagedIdentityCredential authentication failed. GET http://h/token RESPONSE 403: 403 Forbidden",
+		`RESPONSE 400 {"client_secret":"planted","credential": "planted","access_token":"planted"} Authorization: Bearer planted`:       `RESPONSE 400 {"client_secret":"xxx","credential": "xxx","access_token":"xxx"} Authorization: xxx xxx`,
+	} {
+		got := credentialsText(errors.New(text))
+		wantNoSecret(t, got)
+		if got != want {
+			t.Errorf("%q reads\n%q, want\n%q", text, got, want)
+		}
+	}
+}
