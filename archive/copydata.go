@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
@@ -345,9 +346,12 @@ func (c *copier) read(ctx context.Context, m moving) error {
 	}
 	buf.SealAs(m.row.Sum)
 	progress := c.src.opts.Progress
+	var durable atomic.Bool // in one vault at least
 	cg := &cargo{buf: buf, free: func() {
 		buf.Free()
-		progress.Done.Add(m.row.Raw)
+		if durable.Load() {
+			progress.Done.Add(m.row.Raw)
+		}
 		c.budget.Release(memory.RoundUp(m.row.Stored))
 	}}
 	cg.holds.Store(int32(len(m.routes)))
@@ -363,6 +367,7 @@ func (c *copier) read(ctx context.Context, m moving) error {
 			},
 			landed: func(stored bool) {
 				if stored {
+					durable.Store(true)
 					progress.Stored.Add(m.row.Stored)
 					progress.Objects.Add(1)
 				}

@@ -429,6 +429,21 @@ func TestSeveralCancelled(t *testing.T) {
 	}
 }
 
+// What no vault has stored is not counted as done.
+func TestDoneIsDurable(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Progress = &archive.Progress{}
+	for _, buckets := range [][]providers.Bucket{{newTap(w.bucket, 4)}, {newTap(newWorld(t).bucket, 4), newTap(newWorld(t).bucket, 3)}} {
+		w.opts.Progress.Done.Store(0)
+		if _, errs := runAll(t, spec("s", image("file", mix(2, 9*testSegment))), w.opts, buckets...); !errors.Is(errs[0], errKilled) {
+			t.Fatal(errs)
+		}
+		if done := w.opts.Progress.Done.Load(); done > 3*testSegment {
+			t.Errorf("%d vaults: %d bytes count as done, %d are stored", len(buckets), done, 3*testSegment)
+		}
+	}
+}
+
 // encrypted stands for a vault that encrypts: every segment is stored as
 // another buffer, of other bytes.
 func encrypted(w *archive.Writer, key byte) {

@@ -45,7 +45,7 @@ type segment struct {
 	levels  []frame.Level // of each frame
 	pending atomic.Int32
 	missing atomic.Int32 // vaults that may still get it
-	landed  atomic.Bool  // a vault has it
+	durable atomic.Bool  // in one of them at least
 }
 
 // newSegment waits until there is memory for a whole segment, in every form
@@ -196,11 +196,11 @@ func (s *shipment) parcel(b *berth, seg *segment, c *cargo) parcel {
 		landed: func(stored bool) {
 			if stored {
 				b.landed(seg, c.buf.SHA256(), size)
+				seg.durable.Store(true)
 				s.progress.Stored.Add(size)
 				s.progress.Objects.Add(1)
-				seg.landed.Store(true)
 			}
-			if seg.missing.Add(-1) == 0 && seg.landed.Load() {
+			if seg.missing.Add(-1) == 0 && seg.durable.Load() {
 				s.progress.Done.Add(seg.raw)
 			}
 		},

@@ -25,7 +25,7 @@ func (p peeking) Put(_ context.Context, _ string, body providers.Body) error {
 
 func TestReadingContentIsNoTransfer(t *testing.T) {
 	m := new(providers.Metrics)
-	b := providers.Decorate(peeking{localBucket(t, t.TempDir()), t}, providers.Policy{Metrics: m, Bandwidth: rates(t, "1GB:off")})
+	b := providers.Decorate(peeking{localBucket(t, t.TempDir()), t}, providers.Policy{Metrics: m, Bandwidth: table(t, "1GB:off")})
 	if err := b.Put(t.Context(), "a", providers.Bytes([]byte("content"))); err != nil {
 		t.Fatal(err)
 	}
