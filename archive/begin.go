@@ -10,9 +10,11 @@ import (
 	"iter"
 	"time"
 
+	"github.com/snapferry/snapferry/archive/envelope"
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/archive/signature"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
 )
@@ -61,6 +63,9 @@ type Writer struct {
 	levels  map[frame.Level]int64
 	// wrapping replaces wrap and its like in tests; nil: the Writer itself.
 	wrapping wrapper
+
+	recipients *envelope.Recipients // nil: new backups are not encrypted
+	key        *signature.Key       // nil: the vault is not signed
 }
 
 // wrapper is what becomes of segments on their way into one vault: see wrap.
@@ -101,6 +106,9 @@ func (v *Vault) Begin(ctx context.Context, spec Spec) (*Writer, error) {
 	w := &Writer{v: v, spec: spec, budget: v.newBudget()}
 	if err := w.prepare(); err != nil {
 		return nil, &Error{Op: "begin", Name: spec.Series, Err: err}
+	}
+	if err := w.loadKeys(ctx); err != nil {
+		return nil, err
 	}
 	entries, _, err := v.List(ctx, spec.Series)
 	if err != nil {
@@ -162,7 +170,10 @@ func (w *Writer) checkIdentity(ctx context.Context, entries []Entry) error {
 		if !entries[i].Begun {
 			continue
 		}
-		c, _, err := w.v.readCapture(ctx, entries[i].Name)
+		c, sealed, err := w.v.readCapture(ctx, entries[i].Name, nil)
+		if err == nil && w.key != nil && checkCaptureTag(w.key, sealed) != nil {
+			continue // planted, or from before the vault was signed
+		}
 		if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
 			w.v.opts.Log.Warn("capture passed over", "backup", entries[i].Name.String(), "error", err)
 			continue
@@ -186,6 +197,9 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 	if !w.spec.Resumable {
 		return false, nil
 	}
+	if err := w.loadKeys(ctx); err != nil {
+		return false, err
+	}
 	short := hex.EncodeToString(w.spec.Fingerprint[:])[:format.FingerprintDigits]
 	for i := range entries {
 		e := entries[i]
@@ -195,7 +209,7 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 		if !e.Begun || e.Complete || e.Name.ID.Fingerprint != short {
 			continue
 		}
-		c, sealed, err := w.v.readCapture(ctx, e.Name)
+		c, sealed, err := w.v.readCapture(ctx, e.Name, nil)
 		if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
 			w.v.opts.Log.Warn("unfinished backup passed over", "backup", e.Name.String(), "error", err)
 			continue
@@ -205,6 +219,14 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 		}
 		if err := w.matches(c); err != nil {
 			w.v.opts.Log.Info("unfinished backup passed over", "backup", e.Name.String(), "reason", err)
+			continue
+		}
+		reason, err := w.checkFit(ctx, e.Name, c, sealed)
+		if err != nil {
+			return false, err
+		}
+		if reason != nil {
+			w.v.opts.Log.Warn("unfinished backup passed over", "backup", e.Name.String(), "reason", reason)
 			continue
 		}
 		w.name, w.capture, w.sealed, w.resumed = e.Name, c, sealed, true
@@ -285,7 +307,7 @@ func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err erro
 		}
 		c.Images = append(c.Images, ci)
 	}
-	sealed, err := format.Seal(c)
+	sealed, err := w.seal(c)
 	if err != nil {
 		return false, &Error{Op: "begin", Name: w.name.String(), Err: err}
 	}
@@ -302,29 +324,49 @@ func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err erro
 	return made, err
 }
 
+// seal gives a new capture its own key, where it is to be encrypted, and its
+// tag, where the vault is signed, and encodes it.
+func (w *Writer) seal(c *format.Capture) ([]byte, error) {
+	if w.recipients != nil {
+		public, armored, err := envelope.Seal(w.recipients)
+		if err != nil {
+			return nil, err
+		}
+		c.Encryption = &format.Encryption{Recipient: public, Recipients: w.recipients.Names(), Identity: string(armored)}
+	}
+	if w.key == nil {
+		return format.Seal(c)
+	}
+	sealed, err := format.SealTagged(c, captureTag(w.key))
+	if err != nil {
+		return nil, err
+	}
+	return sealed, format.Unseal(sealed, c)
+}
+
 // takeOver takes up the backup that has the id already, if it is of the same
 // capture: another process is at it, whom we help, or it is complete, and
 // there is nothing left to do.
 func (w *Writer) takeOver(ctx context.Context) (taken bool, err error) {
-	there, sealed, err := w.v.readCapture(ctx, w.name)
+	there, sealed, err := w.v.readCapture(ctx, w.name, nil)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil || !w.spec.Resumable || w.matches(there) != nil {
 		return false, err
 	}
-	w.capture, w.sealed, w.resumed = there, sealed, true
-	return true, w.findManifest(ctx)
-}
-
-// findManifest notes the manifest of the backup if it is complete.
-func (w *Writer) findManifest(ctx context.Context) error {
-	m, err := w.v.readManifest(ctx, w.name)
-	if errors.Is(err, providers.ErrNotFound) {
-		return nil
+	if reason, err := w.checkFit(ctx, w.name, there, sealed); reason != nil || err != nil {
+		return false, err
 	}
-	w.done = m
-	return err
+	m, _, err := w.v.readManifest(ctx, w.name, false)
+	switch {
+	case w.key != nil && errors.Is(err, ErrDamaged):
+		return false, nil // planted
+	case err != nil && !errors.Is(err, providers.ErrNotFound):
+		return false, err
+	}
+	w.capture, w.sealed, w.resumed, w.done = there, sealed, true, m
+	return true, nil
 }
 
 // yield settles which backup it is when several processes began the same at

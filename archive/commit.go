@@ -8,6 +8,7 @@ import (
 
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/archive/signature"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -21,7 +22,7 @@ func (w *Writer) Commit(ctx context.Context) (*format.Manifest, error) {
 	if w.done != nil {
 		return w.done, nil
 	}
-	c := &committer{v: w.v, budget: w.budget, name: w.name, capture: w.capture, sealed: w.sealed, checked: true}
+	c := &committer{v: w.v, budget: w.budget, name: w.name, capture: w.capture, sealed: w.sealed, key: w.key, checked: true}
 	for i := range w.images {
 		im := &w.images[i]
 		part := committed{extents: im.extents, set: im.set, size: im.Size, data: im.Size}
@@ -40,6 +41,7 @@ type committer struct {
 	name    format.Name
 	capture *format.Capture
 	sealed  []byte
+	key     *signature.Key // nil: the vault is not signed
 	checked bool
 	images  []committed // as in the capture
 }
@@ -76,15 +78,21 @@ func (c *committer) commit(ctx context.Context) (*format.Manifest, error) {
 
 func (c *committer) putTable(ctx context.Context, i int) (format.ManifestImage, error) {
 	ci, im := c.capture.Images[i], c.images[i]
-	shape := format.TableShape{Data: im.data, Segment: c.capture.Segment, Chunk: c.capture.Chunk}
+	shape := c.capture.Shape(im.data)
 	buf := c.budget.NewBuffer()
-	defer buf.Free()
-	if err := format.EncodeTable(im.set, shape, plainName, buf); err != nil {
+	defer func() { buf.Free() }()
+	err := format.EncodeTable(im.set, shape, segmentNames(c.key, c.capture, ci.Name), buf)
+	if err == nil && c.key != nil {
+		plain := buf
+		buf, err = withTag(c.budget, plain, c.key, tagTable, c.capture.ID, c.capture.Series, ci.Name)
+		plain.Free()
+	}
+	if err != nil {
 		return format.ManifestImage{}, fmt.Errorf("write table of %s: %w", ci.Name, err)
 	}
 	buf.Seal()
 	sum := fmt.Sprintf("%x", buf.SHA256())
-	err := c.v.bucket.Put(ctx, c.v.catalogKey(c.name, format.TableFile(ci.Name, sum)), buf)
+	err = c.v.bucket.Put(ctx, c.v.catalogKey(c.name, format.TableFile(ci.Name, sum)), buf)
 	if err != nil && !errors.Is(err, providers.ErrExists) {
 		return format.ManifestImage{}, err
 	}
@@ -94,7 +102,8 @@ func (c *committer) putTable(ctx context.Context, i int) (format.ManifestImage, 
 }
 
 // putRestore writes RESTORE.md. What another version of this program wrote
-// there before is left, and pinned, as it is.
+// there before is left, and pinned, as it is; but not in a signed vault, whose
+// signature must not vouch for commands that anybody may have planted.
 func (c *committer) putRestore(ctx context.Context) (format.ObjectRef, error) {
 	text, err := format.RestoreText(c.capture)
 	if err != nil {
@@ -109,6 +118,10 @@ func (c *committer) putRestore(ctx context.Context) (format.ObjectRef, error) {
 		there, err := c.v.getBytes(ctx, key, format.MaxRestore)
 		if err != nil {
 			return format.ObjectRef{}, err
+		}
+		if !bytes.Equal(there, text) && c.key != nil {
+			return format.ObjectRef{}, &Error{Op: "commit", Name: key, Err: fmt.Errorf("%w: another RESTORE.md was there before", ErrRefused),
+				Hint: "Somebody planted it, or another version of this program wrote it. Run the backup again: it gets another id."}
 		}
 		if !bytes.Equal(there, text) {
 			c.v.opts.Log.Warn("another RESTORE.md was there before", "key", key)
@@ -138,11 +151,14 @@ func (c *committer) putManifest(ctx context.Context, m *format.Manifest) (*forma
 	if err != nil {
 		return nil, &Error{Op: "commit", Name: c.name.String(), Err: err}
 	}
+	if err := c.sign(ctx, b); err != nil {
+		return nil, err
+	}
 	created, err := c.v.putBytes(ctx, c.v.catalogKey(c.name, format.ManifestFile), b)
 	if err != nil || created {
 		return m, err
 	}
-	there, err := c.v.readManifest(ctx, c.name)
+	there, _, err := c.v.readManifest(ctx, c.name, false)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,8 @@ var (
 	ErrRefused = errors.New("refused for safety")
 	// ErrInvalid: an argument outside the limits or the grammar.
 	ErrInvalid = format.ErrInvalid
+	// ErrKey: no identity that was given opens the backup.
+	ErrKey = errors.New("no key for the backup")
 	// ErrChanged: the source did not deliver what it had announced.
 	ErrChanged = errors.New("source does not match its capture")
 )

@@ -8,6 +8,7 @@ import (
 
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
+	"github.com/snapferry/snapferry/archive/signature"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -17,11 +18,11 @@ import (
 // is set, for any image without its table: the writer stores that only once
 // the source was found unchanged, and nobody can look that up later.
 func (v *Vault) Finish(ctx context.Context, n format.Name, unchecked bool) (*format.Manifest, error) {
-	m, err := v.readManifest(ctx, n)
+	m, _, err := v.readManifest(ctx, n, false)
 	if err == nil || !errors.Is(err, providers.ErrNotFound) {
 		return m, err
 	}
-	capture, sealed, err := v.readCapture(ctx, n)
+	capture, sealed, err := v.readCapture(ctx, n, nil)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, &Error{Op: "finish", Name: n.String(), Err: fmt.Errorf("%w: its capture.json is gone", ErrRefused),
 			Hint: "Without it nothing says what the data is. Run the backup again."}
@@ -29,7 +30,14 @@ func (v *Vault) Finish(ctx context.Context, n format.Name, unchecked bool) (*for
 	if err != nil {
 		return nil, err
 	}
-	c := &committer{v: v, budget: v.newBudget(), name: n, capture: capture, sealed: sealed, checked: true}
+	key, err := v.signKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFinish(n, capture, sealed, key); err != nil {
+		return nil, err
+	}
+	c := &committer{v: v, budget: v.newBudget(), name: n, capture: capture, sealed: sealed, key: key, checked: true}
 	tables, err := v.listTables(ctx, n)
 	if err != nil {
 		return nil, err
@@ -48,6 +56,21 @@ func (v *Vault) Finish(ctx context.Context, n format.Name, unchecked bool) (*for
 		c.images = append(c.images, part)
 	}
 	return c.commit(ctx)
+}
+
+// checkFinish refuses a capture that is signed in another way than the vault.
+func checkFinish(n format.Name, c *format.Capture, sealed []byte, key *signature.Key) error {
+	switch {
+	case key == nil && c.Tag != "":
+		return &Error{Op: "finish", Name: n.String(), Err: fmt.Errorf("%w: it belongs to a signed vault", ErrRefused), Hint: "Name the signing key with --sign."}
+	case key == nil:
+		return nil
+	}
+	if err := checkCaptureTag(key, sealed); err != nil {
+		return &Error{Op: "finish", Name: n.String(), Err: fmt.Errorf("%w: %w", ErrRefused, err),
+			Hint: "Somebody planted it, or it was begun with another signing key or none. Run the backup again: it gets another id."}
+	}
+	return nil
 }
 
 // listTables returns the hashes of the tables of n, by image.
@@ -77,7 +100,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // recover finds out what is there of an image: by one of its tables if all
 // segments that it names exist, else by the listing alone.
 func (c *committer) recover(ctx context.Context, ci *format.CaptureImage, tables []string) (part committed, fromTable bool, err error) {
-	shape := format.TableShape{Data: -1, Segment: c.capture.Segment, Chunk: c.capture.Chunk}
+	shape := c.capture.Shape(-1)
 	if ci.Size != nil {
 		part.size, part.data = *ci.Size, *ci.Size
 		if ci.Extents {
@@ -135,6 +158,11 @@ func (c *committer) readTable(ctx context.Context, image, sum string, shape form
 		return nil, 0, err
 	}
 	defer buf.Free()
+	if c.key != nil {
+		if err := checkTag(buf.Open(), buf.Size(), c.key, tagTable, c.capture.ID, c.capture.Series, image); err != nil {
+			return nil, 0, damaged("read", key, err)
+		}
+	}
 	set, data := &format.SegmentSet{}, int64(0)
 	rows := func(yield func(format.Row, error) bool) {
 		for r, err := range format.DecodeTable(buf.Open(), shape) {

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"crypto/sha256"
 	"strings"
 
 	"github.com/snapferry/snapferry/archive/format"
@@ -26,11 +25,6 @@ func (v *Vault) catalogKey(n format.Name, file string) string {
 // dataKey is the key below which the segments of an image of n lie.
 func (v *Vault) dataKey(n format.Name, image string) string {
 	return v.tierKey(n.Tier, dataRoom) + n.Series + "/" + n.ID.String() + "/" + image + "/"
-}
-
-// plainName names a segment of a vault that is neither signed nor encrypted.
-func plainName(index int64, sum [sha256.Size]byte) format.SegmentName {
-	return format.SegmentName{Index: index, Sum: sum}
 }
 
 // Classify says of an object of the vault below prefix, which is "" or has no

@@ -6,26 +6,35 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
+	"github.com/snapferry/snapferry/archive/envelope"
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/providers"
 )
 
-// Backup is a complete backup, opened for reading.
+// Backup is a complete backup, opened for reading. It is safe for concurrent
+// use.
 type Backup struct {
 	Name     format.Name
 	Manifest *format.Manifest
+	Capture  *format.Capture
+	// Signature is nil if there is none, or none was looked for: the vault is
+	// not signed.
+	Signature *Signature
 
-	v *Vault
+	v   *Vault
+	mu  sync.Mutex
+	key *envelope.Key // once it was opened
 }
 
 // Open reads the manifest and the capture of n and checks that they belong
-// together. Missing or wrong ones are ErrDamaged; if neither is there, it is
-// ErrNotFound.
+// together, and where the vault is signed that the signature is right. Missing
+// or wrong ones are ErrDamaged; if there is no manifest, it is ErrNotFound.
 func (v *Vault) Open(ctx context.Context, n format.Name) (*Backup, error) {
-	m, err := v.readManifest(ctx, n)
+	m, by, err := v.readManifest(ctx, n, false)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, &Error{Op: "open", Name: n.String(), Err: ErrNotFound,
 			Hint: "It was never completed, or is gone; `snapferry list --incomplete VAULT` shows what was begun."}
@@ -33,19 +42,19 @@ func (v *Vault) Open(ctx context.Context, n format.Name) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backup{Name: n, Manifest: m, v: v}
-	key := v.catalogKey(n, format.CaptureFile)
-	_, sealed, err := v.readCapture(ctx, n)
+	c, _, err := v.readCapture(ctx, n, &m.Capture)
 	if errors.Is(err, providers.ErrNotFound) {
-		return nil, damaged("open", key, errors.New("it is missing"))
+		return nil, damaged("open", v.catalogKey(n, format.CaptureFile), errors.New("it is missing"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if format.RefOf(sealed) != m.Capture {
-		return nil, damaged("open", key, errors.New("it is not the object the manifest names"))
+	if by == nil && c.Tag != "" { // nobody demands a signature, but there should be one
+		if _, by, err = v.readManifest(ctx, n, true); err != nil {
+			return nil, err
+		}
 	}
-	return b, nil
+	return &Backup{Name: n, Manifest: m, Capture: c, Signature: by, v: v}, nil
 }
 
 // Image returns the number of the image with that name or title.
@@ -97,39 +106,59 @@ func (v *Vault) fetch(ctx context.Context, budget *memory.Budget, key string, si
 			problem = err
 		default:
 			buf.Free()
+			if errors.Is(err, providers.ErrNotFound) {
+				return v.orVersion(ctx, budget, key, size, sum, err)
+			}
 			return nil, err
 		}
 		buf.Free()
 		v.opts.Log.Warn("object read with wrong content", "key", key, "problem", problem)
 	}
-	return nil, damaged("read", key, problem)
+	return v.orVersion(ctx, budget, key, size, sum, damaged("read", key, problem))
 }
 
 // pulled is a segment that was read and found right.
 type pulled struct {
 	row    format.Row
-	buf    *memory.Buffer
+	buf    *memory.Buffer // as it was before it was encrypted
 	frames []frame.Entry
 }
 
-// pull reads the segment that a row of the table names.
-func (v *Vault) pull(ctx context.Context, budget *memory.Budget, prefix string, r format.Row, chunk int64) (*pulled, error) {
-	key := prefix + r.String()
-	buf, err := v.fetch(ctx, budget, key, r.Stored, hex.EncodeToString(r.Sum[:]))
+// pull reads the segment that a row of the table names. The memory, as rowMemory
+// says, must have been acquired.
+func (p *puller) pull(ctx context.Context, r format.Row) (*pulled, error) {
+	key := p.prefix + r.String()
+	buf, err := p.b.v.fetch(ctx, p.budget, key, r.Stored, hex.EncodeToString(r.Sum[:]))
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, damaged("read", key, errors.New("it is missing"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	table := min(int64(frame.MaxSeekTable(int((r.Raw+chunk-1)/chunk))), buf.Size())
+	if p.key != nil {
+		if buf, err = p.decrypt(buf); err != nil {
+			return nil, damaged("read", key, err)
+		}
+	}
+	table := min(int64(frame.MaxSeekTable(int((r.Raw+p.shape.Chunk-1)/p.shape.Chunk))), buf.Size())
 	tail := buf.Slice(buf.Size()-table, int(table), make([]byte, 0, table))
-	frames, err := frame.ParseSeekTable(tail, frame.Layout{Stored: r.Stored, Raw: r.Raw, Chunk: chunk})
+	frames, err := frame.ParseSeekTable(tail, frame.Layout{Stored: buf.Size(), Raw: r.Raw, Chunk: p.shape.Chunk})
 	if err != nil {
 		buf.Free()
 		return nil, damaged("read", key, err)
 	}
-	v.opts.Progress.Stored.Add(r.Stored)
-	v.opts.Progress.Objects.Add(1)
+	p.b.v.opts.Progress.Stored.Add(r.Stored)
+	p.b.v.opts.Progress.Objects.Add(1)
 	return &pulled{row: r, buf: buf, frames: frames}, nil
+}
+
+// decrypt frees the stored form page by page while it makes the other.
+func (p *puller) decrypt(stored *memory.Buffer) (*memory.Buffer, error) {
+	defer stored.Free()
+	plain := p.budget.NewBuffer()
+	if err := p.key.Decrypt(plain, stored.Drain()); err != nil {
+		plain.Free()
+		return nil, err
+	}
+	return plain, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/snapferry/snapferry/archive/envelope"
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/frame"
 	"github.com/snapferry/snapferry/archive/memory"
@@ -31,6 +32,7 @@ type puller struct {
 	prefix  string
 	table   *memory.Buffer
 	workers int
+	key     *envelope.Key // nil: the backup is not encrypted, or nothing is decoded
 	// excuse is asked about what is wrong with a segment; what it returns
 	// ends the run.
 	excuse func(error) error
@@ -41,7 +43,7 @@ type puller struct {
 func (b *Backup) newPuller(ctx context.Context, i int) (*puller, error) {
 	im := &b.Manifest.Images[i]
 	p := &puller{b: b, im: im, budget: b.v.newBudget(), prefix: b.v.dataKey(b.Name, im.Name),
-		shape:  format.TableShape{Data: im.Data, Segment: b.Manifest.Segment, Chunk: b.Manifest.Chunk},
+		shape:  b.Capture.Shape(im.Data),
 		excuse: func(err error) error { return err }}
 	var err error
 	if p.layout, err = b.layout(ctx, i); err != nil {
@@ -54,6 +56,19 @@ func (b *Backup) newPuller(ctx context.Context, i int) (*puller, error) {
 	return p, p.reserve(ctx)
 }
 
+// openPuller is newPuller with the key that decrypts.
+func (b *Backup) openPuller(ctx context.Context, i int) (*puller, error) {
+	key, err := b.unlock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.newPuller(ctx, i)
+	if err == nil {
+		p.key = key
+	}
+	return p, err
+}
+
 // workerBytes is what one worker holds: a chunk, and a frame that lies
 // across pages.
 func (p *puller) workerBytes() int64 {
@@ -62,11 +77,21 @@ func (p *puller) workerBytes() int64 {
 
 const decoderMemory = 1 << 20
 
+// rowMemory is what a segment of that many stored bytes takes. One that is
+// decrypted on the way has a page begun in each form.
+func (p *puller) rowMemory(stored int64) int64 {
+	n := memory.RoundUp(stored)
+	if p.shape.Age {
+		n += 2 * memory.PageSize
+	}
+	return n
+}
+
 // reserve takes the memory of layout, table and workers, so that at least
 // one of the largest segments still fits beside them.
 func (p *puller) reserve(ctx context.Context) error {
 	held := p.layout.Memory() + p.table.Memory()
-	largest := memory.RoundUp(format.MaxStored(p.shape.Segment, p.shape.Chunk))
+	largest := p.rowMemory(p.shape.MaxStored(p.shape.Segment))
 	spare := p.budget.Size() - held - 2*largest
 	p.workers = max(1, min(p.b.v.opts.Workers, int(spare/p.workerBytes())))
 	return p.budget.Acquire(ctx, min(held+int64(p.workers)*p.workerBytes(), p.budget.Size()-largest))
@@ -101,7 +126,7 @@ func (p *puller) feed(ctx context.Context, pick func(format.Row) bool, queues ..
 		if !pick(r) {
 			continue
 		}
-		if err := p.budget.Acquire(ctx, memory.RoundUp(r.Stored)); err != nil {
+		if err := p.budget.Acquire(ctx, p.rowMemory(r.Stored)); err != nil {
 			return err
 		}
 		w := &wanted{row: r, ready: make(chan *pulled, 1)}
@@ -119,7 +144,7 @@ func (p *puller) feed(ctx context.Context, pick func(format.Row) bool, queues ..
 // free gives back the memory of a segment.
 func (p *puller) free(s *pulled) {
 	s.buf.Free()
-	p.budget.Release(memory.RoundUp(s.row.Stored))
+	p.budget.Release(p.rowMemory(s.row.Stored))
 }
 
 // frameJob is one frame to be decoded by a worker.
@@ -194,7 +219,7 @@ func (p *puller) decode(ctx context.Context, jobs <-chan frameJob, use func(fram
 // RestoreAt writes image i to t, in any order and from several goroutines. No
 // byte is written before the segment that holds it was found right.
 func (b *Backup) RestoreAt(ctx context.Context, i int, t RandomTarget) error {
-	p, err := b.newPuller(ctx, i)
+	p, err := b.openPuller(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -244,7 +269,7 @@ func (p *puller) scatter(ctx context.Context, pick func(format.Row) bool, use fu
 				if err := p.excuse(err); err != nil {
 					return err
 				}
-				p.budget.Release(memory.RoundUp(w.row.Stored))
+				p.budget.Release(p.rowMemory(w.row.Stored))
 			}
 			return nil
 		})
@@ -263,7 +288,7 @@ func (p *puller) scatter(ctx context.Context, pick func(format.Row) bool, use fu
 // pullFrames reads one segment and hands out its frames. After an error that
 // is not ctx's, the memory of the segment is still the caller's.
 func (p *puller) pullFrames(ctx context.Context, r format.Row, jobs chan<- frameJob) error {
-	s, err := p.b.v.pull(ctx, p.budget, p.prefix, r, p.shape.Chunk)
+	s, err := p.pull(ctx, r)
 	if err != nil {
 		return err
 	}

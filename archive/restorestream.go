@@ -16,7 +16,7 @@ const queued = 256
 // RestoreStream writes image i to out from its first byte to its last, holes
 // as zeros. Only bytes that were found right are written.
 func (b *Backup) RestoreStream(ctx context.Context, i int, out io.Writer) error {
-	p, err := b.newPuller(ctx, i)
+	p, err := b.openPuller(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (b *Backup) RestoreStream(ctx context.Context, i int, out io.Writer) error 
 	for range b.v.opts.Transfers {
 		g.Go(func() error {
 			for w := range fetch {
-				s, err := b.v.pull(ctx, p.budget, p.prefix, w.row, p.shape.Chunk)
+				s, err := p.pull(ctx, w.row)
 				if err != nil {
 					return err
 				}

@@ -42,6 +42,10 @@ type Options struct {
 	Log       *slog.Logger
 	Now       func() time.Time // required
 	Progress  *Progress
+	Keys      Keys // of encrypted and signed vaults
+	// History reads older versions of what was overwritten or deleted, where
+	// the current one is not right; nil: there is only what is there now.
+	History providers.Versioner
 }
 
 // Memory limits of the process, in bytes. About runtimeMemory of it goes to
@@ -89,6 +93,9 @@ func NewVault(b providers.Bucket, prefix string, opts Options) (*Vault, error) {
 	}
 	if opts.MaxMemory < MinMemory {
 		return nil, fmt.Errorf("open vault: %w: memory limit of %d MiB, at least %d are needed", ErrInvalid, opts.MaxMemory>>20, MinMemory>>20)
+	}
+	if opts.History != nil {
+		b = providers.Oldest(b, opts.History)
 	}
 	v := &Vault{bucket: b, prefix: prefix, opts: opts}
 	if least := v.segmentMemory(opts.Segment, opts.Chunk) + v.workerMemory(opts.Level, opts.Chunk); least > v.newBudget().Size() {
@@ -156,17 +163,7 @@ func (v *Vault) getBytes(ctx context.Context, key string, limit int64) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if cerr := r.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", key, err)
-	}
-	if int64(len(b)) > limit {
-		return nil, damaged("get", key, fmt.Errorf("more than %d bytes", limit))
-	}
-	return b, nil
+	return readLimited(r, key, limit)
 }
 
 // fill reads the object key, of exactly size bytes, into buf.
@@ -175,70 +172,106 @@ func (v *Vault) fill(ctx context.Context, buf *memory.Buffer, key string, size i
 	if err != nil {
 		return err
 	}
-	err = buf.Fill(r, size, h)
+	return fillFrom(r, buf, size, h)
+}
+
+func fillFrom(r io.ReadCloser, buf *memory.Buffer, size int64, h hash.Hash) error {
+	err := buf.Fill(r, size, h)
 	if cerr := r.Close(); err == nil {
 		err = cerr
 	}
 	return err
 }
 
-// readCapture reads and checks the capture.json of n.
-func (v *Vault) readCapture(ctx context.Context, n format.Name) (*format.Capture, []byte, error) {
+// readCapture reads and checks the capture.json of n. A ref that is not nil
+// pins its content.
+func (v *Vault) readCapture(ctx context.Context, n format.Name, ref *format.ObjectRef) (c *format.Capture, sealed []byte, err error) {
 	key := v.catalogKey(n, format.CaptureFile)
-	b, err := v.getBytes(ctx, key, format.MaxDocument)
+	err = v.getRight(ctx, key, format.MaxDocument, func(b []byte) error {
+		c, sealed = &format.Capture{}, b
+		if ref != nil && format.RefOf(b) != *ref {
+			return damaged("open", key, errNotNamed)
+		}
+		if err := format.Unseal(b, c); err != nil {
+			return damaged("read", key, err)
+		}
+		if err := c.Check(n); err != nil {
+			return damaged("read", key, err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &format.Capture{}
-	if err := format.Unseal(b, c); err != nil {
-		return nil, nil, damaged("read", key, err)
-	}
-	if err := c.Check(n); err != nil {
-		return nil, nil, damaged("read", key, err)
-	}
-	return c, b, nil
+	return c, sealed, nil
 }
 
-// readManifest reads and checks the manifest.json of n.
-func (v *Vault) readManifest(ctx context.Context, n format.Name) (*format.Manifest, error) {
+var errNotNamed = errors.New("it is not the object the manifest names") //nolint:gochecknoglobals // never written
+
+// readManifest reads and checks the manifest.json of n, and its signature
+// where the vault demands one or, with look set, where there may be one.
+func (v *Vault) readManifest(ctx context.Context, n format.Name, look bool) (m *format.Manifest, by *Signature, err error) {
 	key := v.catalogKey(n, format.ManifestFile)
-	b, err := v.getBytes(ctx, key, format.MaxDocument)
+	trusted, err := v.signers(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	m := &format.Manifest{}
-	if err := format.Unseal(b, m); err != nil {
-		return nil, damaged("read", key, err)
+	err = v.getRight(ctx, key, format.MaxDocument, func(b []byte) (err error) {
+		m = &format.Manifest{}
+		if err := format.Unseal(b, m); err != nil {
+			return damaged("read", key, err)
+		}
+		if err := m.Check(n); err != nil {
+			return damaged("read", key, err)
+		}
+		if len(trusted) > 0 || look {
+			by, err = v.checkSignature(ctx, n, b, trusted)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := m.Check(n); err != nil {
-		return nil, damaged("read", key, err)
-	}
-	return m, nil
+	return m, by, nil
 }
 
 // readExtents reads the extents object of an image of size bytes. A ref that
-// is not nil pins its content.
+// is not nil pins its content; without one, whoever reads it is a writer, and
+// in a signed vault it must have its tag.
 func (v *Vault) readExtents(ctx context.Context, n format.Name, image string, size int64, ref *format.ObjectRef) (*format.Layout, format.ObjectRef, error) {
 	key := v.catalogKey(n, image+format.ExtentsSuffix)
-	b, err := v.getBytes(ctx, key, format.MaxExtentsObject)
+	signing, err := v.signKey(ctx)
 	if err != nil {
 		return nil, format.ObjectRef{}, err
 	}
-	got := format.RefOf(b)
-	if ref != nil && got != *ref {
-		return nil, got, damaged("read", key, errors.New("it is not the object the manifest names"))
-	}
-	l, err := format.DecodeExtents(bytes.NewReader(b), size)
-	if err != nil {
-		return nil, got, damaged("read", key, err)
-	}
-	return l, got, nil
+	var l *format.Layout
+	var got format.ObjectRef
+	err = v.getRight(ctx, key, format.MaxExtentsObject, func(b []byte) (err error) {
+		got = format.RefOf(b)
+		if ref != nil && got != *ref {
+			return damaged("read", key, errNotNamed)
+		}
+		if ref == nil && signing != nil {
+			if err := checkTag(bytes.NewReader(b), int64(len(b)), signing, tagExtents, n.ID.String(), n.Series, image); err != nil {
+				return damaged("read", key, err)
+			}
+		}
+		if l, err = format.DecodeExtents(bytes.NewReader(b), size); err != nil {
+			return damaged("read", key, err)
+		}
+		return nil
+	})
+	return l, got, err
 }
 
-// listSegments lists the segments of an image of n. Keys outside the grammar
-// and sizes or indexes outside the limits are passed over and counted in the
-// log.
+// listSegments lists the segments of an image of n. Keys outside the grammar,
+// sizes or indexes outside the limits and, in a signed vault, names without the
+// right tag are passed over and counted in the log.
 func (v *Vault) listSegments(ctx context.Context, n format.Name, image string, shape format.TableShape) (*format.SegmentSet, error) {
+	signing, err := v.signKey(ctx)
+	if err != nil {
+		return nil, err
+	}
 	prefix := v.dataKey(n, image)
 	set, ignored := &format.SegmentSet{}, 0
 	for o, err := range v.bucket.List(ctx, prefix) {
@@ -246,7 +279,8 @@ func (v *Vault) listSegments(ctx context.Context, n format.Name, image string, s
 			return nil, err
 		}
 		name, ok := format.ParseSegment(strings.TrimPrefix(o.Key, prefix))
-		if !ok || !shape.Fits(name) || !shape.Admits(name.Index, o.Size) {
+		ok = ok && shape.Fits(name) && shape.Admits(name.Index, o.Size)
+		if !ok || shape.Signed && (signing == nil || name.Tag != segmentTag(signing, n.Series, n.ID.String(), image, name)) {
 			ignored++
 			v.opts.Log.Debug("object ignored", "key", o.Key, "bytes", o.Size)
 			continue

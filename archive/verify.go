@@ -89,13 +89,24 @@ func (c *checker) add(key string, problem error) {
 }
 
 func (c *checker) backup(ctx context.Context, b *Backup, opts VerifyOptions) error {
+	if opts.Sample > 0 {
+		if err := b.Unlock(ctx); err != nil {
+			return err
+		}
+	}
+	if b.Signature != nil {
+		c.report.Objects++
+	}
 	key := c.v.catalogKey(b.Name, format.RestoreFile)
-	text, err := c.v.getBytes(ctx, key, format.MaxRestore)
+	err := c.v.getRight(ctx, key, format.MaxRestore, func(text []byte) error {
+		if format.RefOf(text) != b.Manifest.Restore {
+			return damaged("read", key, errNotNamed)
+		}
+		return nil
+	})
 	switch {
 	case errors.Is(err, providers.ErrNotFound):
 		c.add(key, errors.New("it is missing"))
-	case err == nil && format.RefOf(text) != b.Manifest.Restore:
-		c.add(key, errors.New("it is not the object the manifest names"))
 	case err != nil:
 		if err := c.note(err); err != nil {
 			return err
@@ -111,7 +122,11 @@ func (c *checker) backup(ctx context.Context, b *Backup, opts VerifyOptions) err
 }
 
 func (c *checker) image(ctx context.Context, b *Backup, i int, opts VerifyOptions) error {
-	p, err := b.newPuller(ctx, i)
+	open := b.newPuller // which takes no key
+	if opts.Sample > 0 {
+		open = b.openPuller
+	}
+	p, err := open(ctx, i)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package format
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/snapferry/snapferry/archive/frame"
@@ -61,6 +63,39 @@ type Capture struct {
 	// Facts are for people: versions, counts.
 	Facts  map[string]string `json:"facts,omitempty"`
 	Images []CaptureImage    `json:"images"`
+	// Encryption is set where the segments are encrypted.
+	Encryption *Encryption `json:"encryption,omitempty"`
+	// Tag is set in signed vaults: see SealTagged.
+	Tag string `json:"tag,omitempty"`
+}
+
+// Encryption says how the segments of a capture are encrypted: to a key of
+// its own, which is encrypted to the recipients.
+type Encryption struct {
+	Recipient string `json:"recipient"` // public key of the capture: age1…
+	// Recipients are those the identity was encrypted to; a passphrase is
+	// "scrypt".
+	Recipients []string `json:"recipients"`
+	// Identity is the capture's private key, an armored age file. RESTORE.md
+	// relies on its being the last member.
+	Identity string `json:"identity"`
+}
+
+// MaxRecipients is the most recipients a backup may have.
+const MaxRecipients = 64
+
+func (e *Encryption) check() error {
+	switch {
+	case e == nil:
+		return nil
+	case !strings.HasPrefix(e.Recipient, "age1"):
+		return fmt.Errorf("recipient %q is no public key of age", e.Recipient)
+	case len(e.Recipients) < 1 || len(e.Recipients) > MaxRecipients:
+		return fmt.Errorf("%d recipients, 1 to %d are allowed", len(e.Recipients), MaxRecipients)
+	case e.Identity == "":
+		return errors.New("encrypted, and without an identity")
+	}
+	return nil
 }
 
 // CaptureImage is one image of a capture.
@@ -86,6 +121,11 @@ func (c *Capture) Check(n Name) error {
 		return fmt.Errorf("compression %q is unknown", c.Compression)
 	case len(c.Images) < 1 || len(c.Images) > MaxImages:
 		return fmt.Errorf("%d images, 1 to %d are allowed", len(c.Images), MaxImages)
+	case c.Tag != "" && !IsHex(c.Tag, 64):
+		return fmt.Errorf("tag %q is none", c.Tag)
+	}
+	if err := c.Encryption.check(); err != nil {
+		return err
 	}
 	if err := CheckSizes(c.Segment, c.Chunk); err != nil {
 		return err
@@ -130,7 +170,19 @@ func Segments(data, segment int64) int64 { return (data + segment - 1) / segment
 // SegmentRaw returns the raw bytes of segment i of an image of data bytes.
 func SegmentRaw(i, data, segment int64) int64 { return min(segment, data-i*segment) }
 
-// MaxStored returns the most bytes a segment of raw bytes may take.
+// Shape returns what the tables of the capture must add up to, for an image of
+// that much data; < 0 where nobody knows.
+func (c *Capture) Shape(data int64) TableShape {
+	return TableShape{Data: data, Segment: c.Segment, Chunk: c.Chunk, Signed: c.Tag != "", Age: c.Encryption != nil}
+}
+
+// AgeSize returns the most bytes an age file of n bytes takes that is
+// encrypted to one X25519 key: a header below 512 bytes, and 16 bytes for every
+// 64 KiB.
+func AgeSize(n int64) int64 { return n + 16*(n>>16+1) + 512 }
+
+// MaxStored returns the most bytes a segment of raw bytes may take, not
+// encrypted.
 func MaxStored(raw, chunk int64) int64 {
 	n := (raw + chunk - 1) / chunk
 	return n*int64(frame.MaxEncoded(int(chunk))) + int64(frame.SeekTableSize(int(n)))

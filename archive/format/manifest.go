@@ -116,7 +116,7 @@ func (im *ManifestImage) check(segment, chunk int64) error {
 		return fmt.Errorf("%d bytes of data in %d is impossible", im.Data, im.Size)
 	case im.Data > MaxSegments*segment || im.Segments != Segments(im.Data, segment):
 		return fmt.Errorf("%d segments for %d bytes of data", im.Segments, im.Data)
-	case im.StoredBytes < 0 || im.StoredBytes > im.Segments*MaxStored(segment, chunk):
+	case im.StoredBytes < 0 || im.StoredBytes > im.Segments*AgeSize(MaxStored(segment, chunk)):
 		return fmt.Errorf("%d stored bytes in %d segments", im.StoredBytes, im.Segments)
 	}
 	if im.Extents != nil {

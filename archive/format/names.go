@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -191,7 +192,34 @@ const (
 
 	ExtentsSuffix = ".extents.zst"
 	TableSuffix   = ".table.zst"
+
+	// KeyPrefix is how the names of rewrapped keys begin.
+	KeyPrefix = "key."
+	keySuffix = ".age"
+	// SignaturePrefix and SignatureSuffix enclose the hash of the manifest that
+	// was signed.
+	SignaturePrefix = "manifest."
+	SignatureSuffix = ".sig"
 )
+
+// MaxKeys is the most rewrapped keys a backup may have.
+const MaxKeys = 1000
+
+// KeyFile returns the name of a backup's n-th rewrapped key, from 1.
+func KeyFile(n int) string { return KeyPrefix + strconv.Itoa(n) + keySuffix }
+
+// ParseKeyFile reads the number of KeyFile, 1 to MaxKeys.
+func ParseKeyFile(s string) (n int, ok bool) {
+	digits, opened := strings.CutPrefix(s, KeyPrefix)
+	digits, closed := strings.CutSuffix(digits, keySuffix)
+	n, err := strconv.Atoi(digits)
+	return n, opened && closed && err == nil && n >= 1 && n <= MaxKeys && KeyFile(n) == s
+}
+
+// SignatureFile returns the name of the signature of a manifest of these bytes.
+func SignatureFile(manifest []byte) string {
+	return SignaturePrefix + RefOf(manifest).SHA256 + SignatureSuffix
+}
 
 // TableFile returns the name of the table of an image whose hash is sum.
 func TableFile(image, sum string) string { return image + "." + sum + TableSuffix }
@@ -207,7 +235,9 @@ type SegmentName struct {
 
 const (
 	indexDigits = 8
-	tagDigits   = 32
+	// TagBytes is how much of a tag the name of a segment holds.
+	TagBytes  = 16
+	tagDigits = 2 * TagBytes
 )
 
 // String returns the name of the segment's object.

@@ -23,7 +23,19 @@ const (
 )
 
 // Seal encodes doc, a struct, as a sealed document.
-func Seal(doc any) ([]byte, error) {
+func Seal(doc any) ([]byte, error) { return SealTagged(doc, nil) }
+
+// A tag is the member before the seal: a message authentication code of every
+// byte before its line, in hexadecimal.
+const (
+	tagOpen  = "  \"tag\": \""
+	tagClose = "\",\n"
+	tagSize  = len(tagOpen) + 2*sha256.Size + len(tagClose)
+)
+
+// SealTagged is Seal with a tag, which mac makes of the bytes before it; doc
+// must have none yet.
+func SealTagged(doc any, mac func([]byte) [sha256.Size]byte) ([]byte, error) {
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
@@ -33,6 +45,10 @@ func Seal(doc any) ([]byte, error) {
 		return nil, errors.New("encode: nothing to seal")
 	}
 	head = append(head, ",\n"...)
+	if mac != nil {
+		tag := mac(head)
+		head = append(hex.AppendEncode(append(head, tagOpen...), tag[:]), tagClose...)
+	}
 	sum := sha256.Sum256(head)
 	out := append(head, sealOpen...)
 	out = hex.AppendEncode(out, sum[:])
@@ -62,4 +78,21 @@ func Unseal(b []byte, doc any) error {
 		return fmt.Errorf("decode: %w", err)
 	}
 	return nil
+}
+
+// Tagged returns the tag of a sealed document, and what it is of. ok is false
+// if it has none.
+func Tagged(b []byte) (head []byte, tag [sha256.Size]byte, ok bool) {
+	if len(b) < sealSize+tagSize {
+		return nil, tag, false
+	}
+	b = b[:len(b)-sealSize]
+	head, line := b[:len(b)-tagSize], b[len(b)-tagSize:]
+	digits, opened := bytes.CutPrefix(line, []byte(tagOpen))
+	digits, closed := bytes.CutSuffix(digits, []byte(tagClose))
+	if !opened || !closed || !IsHex(string(digits), 2*sha256.Size) {
+		return nil, tag, false
+	}
+	_, err := hex.Decode(tag[:], digits)
+	return head, tag, err == nil
 }

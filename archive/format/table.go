@@ -189,7 +189,7 @@ func (t *tableReader) checkSizes(r Row) error {
 	if r.Raw != want || r.Raw < 1 {
 		return fmt.Errorf("segment %d holds %d raw bytes, %d are expected", r.Index, r.Raw, want)
 	}
-	if r.Stored < 1 || r.Stored > MaxStored(r.Raw, t.shape.Chunk) {
+	if r.Stored < 1 || r.Stored > t.shape.MaxStored(r.Raw) {
 		return fmt.Errorf("segment %d takes %d bytes for %d", r.Index, r.Stored, r.Raw)
 	}
 	return nil
@@ -221,5 +221,15 @@ func (s TableShape) Admits(index, stored int64) bool {
 		}
 		raw = SegmentRaw(index, s.Data, s.Segment)
 	}
-	return stored <= MaxStored(raw, s.Chunk)
+	return stored <= s.MaxStored(raw)
+}
+
+// MaxStored returns the most bytes a segment of raw bytes may take in the
+// vault.
+func (s TableShape) MaxStored(raw int64) int64 {
+	n := MaxStored(raw, s.Chunk)
+	if s.Age {
+		n = AgeSize(n)
+	}
+	return n
 }

@@ -183,3 +183,31 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (r *reader) Close() error { return nil }
+
+// Drain returns a reader over the content that hands back each page once it
+// has been read, so that what is made of it needs little more memory. The
+// buffer is of no other use then; Free hands back what was not read.
+func (b *Buffer) Drain() io.Reader { return &drain{buf: b} }
+
+type drain struct {
+	buf *Buffer
+	off int // in the first page
+}
+
+func (d *drain) Read(p []byte) (int, error) {
+	b, total := d.buf, 0
+	for len(p) > 0 && b.size > 0 {
+		page := b.pages[0]
+		n := copy(p, page[d.off:])
+		p, total = p[n:], total+n
+		b.size -= int64(n)
+		if d.off += n; d.off == len(page) {
+			b.budget.putPages(b.pages[:1])
+			b.pages, d.off = b.pages[1:], 0
+		}
+	}
+	if total == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return total, nil
+}
