@@ -43,9 +43,9 @@ func (v *Vault) signKey(ctx context.Context) (*signature.Key, error) {
 	return v.opts.Keys.SignWith(ctx)
 }
 
-// signers returns the keys whose signatures count; none: no signature is
+// Signers returns the keys whose signatures count; none: no signature is
 // demanded.
-func (v *Vault) signers(ctx context.Context) ([]signature.PublicKey, error) {
+func (v *Vault) Signers(ctx context.Context) ([]signature.PublicKey, error) {
 	if len(v.opts.Keys.Signers) > 0 {
 		return v.opts.Keys.Signers, nil
 	}

@@ -65,6 +65,7 @@ type Writer struct {
 	wrapping wrapper
 
 	recipients *envelope.Recipients // nil: new backups are not encrypted
+	envelope   *format.Encryption   // of the capture, once there is one
 	key        *signature.Key       // nil: the vault is not signed
 }
 
@@ -221,7 +222,10 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 			w.v.opts.Log.Info("unfinished backup passed over", "backup", e.Name.String(), "reason", err)
 			continue
 		}
-		reason, err := w.checkFit(ctx, e.Name, c, sealed)
+		var reason error
+		if !bytes.Equal(sealed, w.sealed) { // our own
+			reason, err = w.checkFit(ctx, e.Name, c, sealed)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -327,13 +331,14 @@ func (w *Writer) putCapture(ctx context.Context, fp string) (made bool, err erro
 // seal gives a new capture its own key, where it is to be encrypted, and its
 // tag, where the vault is signed, and encodes it.
 func (w *Writer) seal(c *format.Capture) ([]byte, error) {
-	if w.recipients != nil {
+	if w.recipients != nil && w.envelope == nil { // once: a passphrase takes a second
 		public, armored, err := envelope.Seal(w.recipients)
 		if err != nil {
 			return nil, err
 		}
-		c.Encryption = &format.Encryption{Recipient: public, Recipients: w.recipients.Names(), Identity: string(armored)}
+		w.envelope = &format.Encryption{Recipient: public, Recipients: w.recipients.Names(), Identity: string(armored)}
 	}
+	c.Encryption = w.envelope
 	if w.key == nil {
 		return format.Seal(c)
 	}

@@ -22,6 +22,8 @@ var (
 	ErrInvalid = format.ErrInvalid
 	// ErrKey: no identity that was given opens the backup.
 	ErrKey = errors.New("no key for the backup")
+	// ErrNotEncrypted: a backup that everybody can read who reads the vault.
+	ErrNotEncrypted = fmt.Errorf("%w: it is not encrypted", ErrInvalid)
 	// ErrChanged: the source did not deliver what it had announced.
 	ErrChanged = errors.New("source does not match its capture")
 )

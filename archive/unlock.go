@@ -131,14 +131,14 @@ func recipientsText(all []string) string {
 // vault's identities open, is encrypted to the new recipients, too. It returns
 // the name of the object that was added to the catalog. What was once given
 // cannot be taken back: who could read the backup before still can. A backup
-// that is not encrypted is ErrInvalid.
+// that is not encrypted is ErrNotEncrypted.
 func (v *Vault) Rewrap(ctx context.Context, n format.Name, to *envelope.Recipients) (file string, err error) {
 	b, err := v.Open(ctx, n)
 	if err != nil {
 		return "", err
 	}
 	if b.Capture.Encryption == nil {
-		return "", &Error{Op: "rewrap", Name: n.String(), Err: fmt.Errorf("%w: it is not encrypted", ErrInvalid),
+		return "", &Error{Op: "rewrap", Name: n.String(), Err: ErrNotEncrypted,
 			Hint: "Everybody who can read the vault can read it. To encrypt it, restore it and back it up with --recipient."}
 	}
 	key, err := b.unlock(ctx)

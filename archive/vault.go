@@ -212,7 +212,7 @@ var errNotNamed = errors.New("it is not the object the manifest names") //nolint
 // where the vault demands one or, with look set, where there may be one.
 func (v *Vault) readManifest(ctx context.Context, n format.Name, look bool) (m *format.Manifest, by *Signature, err error) {
 	key := v.catalogKey(n, format.ManifestFile)
-	trusted, err := v.signers(ctx)
+	trusted, err := v.Signers(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
