@@ -213,7 +213,14 @@ func (w *Writer) placeImage(ctx context.Context, i int, find func() (*memory.Buf
 }
 
 func (w *Writer) writeExtents(ctx context.Context, im *imageState, found *memory.Buffer) error {
-	err := w.v.bucket.Put(ctx, w.v.catalogKey(w.name, im.name+format.ExtentsSuffix), found)
+	stored, err := w.wrapExtents(im.name, found)
+	if err != nil {
+		return err
+	}
+	if stored != found {
+		defer stored.Free()
+	}
+	err = w.v.bucket.Put(ctx, w.v.catalogKey(w.name, im.name+format.ExtentsSuffix), stored)
 	if errors.Is(err, providers.ErrExists) {
 		return nil // another worker was first; all read what it wrote
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ type record struct {
 	Created  time.Time        `json:"created"` // of manifest.json; with its size it tells one manifest from another
 	Bytes    int64            `json:"bytes"`
 	Manifest *format.Manifest `json:"manifest"`
+	// Opened: the two below were looked at, too.
+	Opened     bool        `json:"opened"`
+	Encryption *Encryption `json:"encryption,omitempty"`
+	Signature  *Signature  `json:"signature,omitempty"`
 }
 
 const (
@@ -92,23 +97,34 @@ func cacheKey(name string, created time.Time, size int64) string {
 	return fmt.Sprintf("%s %s %d", name, created.UTC().Format(time.RFC3339Nano), size)
 }
 
-// get returns the manifest of a backup that the vault lists, if it is known.
-func (c *cache) get(e archive.Entry) (*format.Manifest, bool) {
+// get adds to b what is known of a backup that the vault lists. Where
+// signatures are demanded, demanded holds the fingerprints of the keys that
+// count, and what was not signed by one of them is not known.
+func (c *cache) get(e archive.Entry, demanded []string, b *Backup) bool {
 	key := cacheKey(e.Name.String(), e.ManifestCreated, e.ManifestBytes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text, ok := c.lines[key]
 	var r record
-	if !ok || json.Unmarshal(text, &r) != nil {
-		return nil, false
+	if !ok || json.Unmarshal(text, &r) != nil || !r.Opened {
+		return false
+	}
+	if r.Signature != nil {
+		r.Signature.Trusted = slices.Contains(demanded, r.Signature.Key)
+	}
+	if len(demanded) > 0 && (r.Signature == nil || !r.Signature.Trusted) {
+		return false
 	}
 	c.used[key] = true
-	return r.Manifest, true
+	b.complete(r.Manifest)
+	b.Encryption, b.Signature = r.Encryption, r.Signature
+	return true
 }
 
-// put remembers a manifest.
-func (c *cache) put(e archive.Entry, m *format.Manifest) {
-	r := record{Name: e.Name.String(), Created: e.ManifestCreated.UTC(), Bytes: e.ManifestBytes, Manifest: m}
+// put remembers a manifest, and what else b says.
+func (c *cache) put(e archive.Entry, m *format.Manifest, b *Backup) {
+	r := record{Name: e.Name.String(), Created: e.ManifestCreated.UTC(), Bytes: e.ManifestBytes, Manifest: m,
+		Opened: true, Encryption: b.Encryption, Signature: b.Signature}
 	text, err := json.Marshal(r)
 	if err != nil || c.path == "" {
 		return

@@ -24,35 +24,35 @@ func TestCache(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Unix(2e9, 5).In(time.FixedZone("somewhere", 3600))
 	c := openCache(dir, "vault", quiet)
-	if _, ok := c.get(entry("a", at)); ok {
+	if _, ok := known(c, entry("a", at)); ok {
 		t.Error("an empty cache knows something")
 	}
-	c.put(entry("a", at), &format.Manifest{Series: "a", RawBytes: 7})
-	c.put(entry("b", at), &format.Manifest{Series: "b"})
+	c.put(entry("a", at), &format.Manifest{Series: "a", RawBytes: 7}, &Backup{})
+	c.put(entry("b", at), &format.Manifest{Series: "b"}, &Backup{})
 	c.save(true)
 
 	c = openCache(dir, "vault", quiet)
-	if m, ok := c.get(entry("a", at.UTC())); !ok || m.RawBytes != 7 {
+	if m, ok := known(c, entry("a", at.UTC())); !ok || m.RawBytes != 7 {
 		t.Errorf("%+v, %v", m, ok)
 	}
-	if _, ok := c.get(entry("a", at.Add(1))); ok {
+	if _, ok := known(c, entry("a", at.Add(1))); ok {
 		t.Error("a backup that was made anew is taken for the old one")
 	}
 	other := entry("a", at)
 	other.ManifestBytes++
-	if _, ok := c.get(other); ok {
+	if _, ok := known(c, other); ok {
 		t.Error("a manifest of another size is taken for the old one")
 	}
 	// A look at one series forgets nothing, one at all does.
 	c.save(false)
 	c.save(true)
-	if _, ok := openCache(dir, "vault", quiet).get(entry("b", at)); ok {
+	if _, ok := known(openCache(dir, "vault", quiet), entry("b", at)); ok {
 		t.Error("what is gone is still remembered")
 	}
-	if _, ok := openCache(dir, "vault", quiet).get(entry("a", at)); !ok {
+	if _, ok := known(openCache(dir, "vault", quiet), entry("a", at)); !ok {
 		t.Error("what is there was forgotten")
 	}
-	if _, ok := openCache(dir, "another", quiet).get(entry("a", at)); ok {
+	if _, ok := known(openCache(dir, "another", quiet), entry("a", at)); ok {
 		t.Error("two vaults share a cache")
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*", "new-*")); err != nil || len(left) > 0 {
@@ -65,7 +65,7 @@ func TestCache(t *testing.T) {
 func TestDamagedCache(t *testing.T) {
 	dir, at := t.TempDir(), time.Unix(2e9, 0)
 	c := openCache(dir, "vault", quiet)
-	c.put(entry("a", at), &format.Manifest{Series: "a", RawBytes: 7})
+	c.put(entry("a", at), &format.Manifest{Series: "a", RawBytes: 7}, &Backup{})
 	c.save(true)
 	good, err := os.ReadFile(c.path)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestDamagedCache(t *testing.T) {
 		if err := os.WriteFile(c.path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if m, ok := openCache(dir, "vault", quiet).get(entry("a", at)); ok {
+		if m, ok := known(openCache(dir, "vault", quiet), entry("a", at)); ok {
 			t.Fatalf("byte %d was changed and %+v was read", i, m)
 		}
 	}
@@ -86,7 +86,7 @@ func TestDamagedCache(t *testing.T) {
 func FuzzCache(f *testing.F) {
 	dir, at := f.TempDir(), time.Unix(2e9, 0)
 	c := openCache(dir, "vault", quiet)
-	c.put(entry("a", at), &format.Manifest{Series: "a"})
+	c.put(entry("a", at), &format.Manifest{Series: "a"}, &Backup{})
 	c.save(true)
 	good, err := os.ReadFile(c.path)
 	if err != nil {
@@ -99,9 +99,38 @@ func FuzzCache(f *testing.F) {
 		if err := os.WriteFile(c.path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, ok := openCache(dir, "vault", quiet).get(entry("a", at))
-		if ok && (m == nil || !bytes.Contains(text, bytes.TrimSpace(good))) {
+		m, ok := known(openCache(dir, "vault", quiet), entry("a", at))
+		if ok && !bytes.Contains(text, bytes.TrimSpace(good)) {
 			t.Errorf("%+v was read from %q", m, text)
 		}
 	})
+}
+
+// known returns what the cache knows of an entry.
+func known(c *cache, e archive.Entry, demanded ...string) (Backup, bool) {
+	var b Backup
+	ok := c.get(e, demanded, &b)
+	return b, ok
+}
+
+// Where signatures are demanded, only what was signed by the right key is
+// known.
+func TestCacheAndSignatures(t *testing.T) {
+	c := openCache(t.TempDir(), "vault", quiet)
+	at := time.Unix(1, 0)
+	signed, plain := entry("a", at), entry("b", at)
+	c.put(signed, &format.Manifest{}, &Backup{Signature: &Signature{Key: "SHA256:one"}, Encryption: &Encryption{Recipients: []string{"age1x"}}})
+	c.put(plain, &format.Manifest{}, &Backup{})
+	if b, ok := known(c, signed); !ok || b.Signature == nil || b.Signature.Trusted || b.Encryption == nil {
+		t.Errorf("nothing demanded: %+v", b)
+	}
+	if b, ok := known(c, signed, "SHA256:two", "SHA256:one"); !ok || !b.Signature.Trusted {
+		t.Errorf("the right key demanded: %+v", b)
+	}
+	if _, ok := known(c, signed, "SHA256:two"); ok {
+		t.Error("another key was taken")
+	}
+	if _, ok := known(c, plain, "SHA256:one"); ok {
+		t.Error("no signature was taken")
+	}
 }

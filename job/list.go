@@ -88,6 +88,14 @@ func checkFilters(req ListRequest) error {
 // readAll describes the entries, in their order. A backup that has gone since
 // the listing is left out.
 func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *cache, report *ListReport) (damaged int, err error) {
+	signers, err := s.vault.Signers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var demanded []string
+	for _, key := range signers {
+		demanded = append(demanded, key.Fingerprint())
+	}
 	report.Backups = make([]Backup, len(entries))
 	var mu sync.Mutex
 	gone := map[int]bool{}
@@ -106,8 +114,7 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 			}
 			continue
 		}
-		if m, ok := cache.get(e); ok {
-			b.complete(m)
+		if cache.get(e, demanded, b) {
 			continue
 		}
 		g.Go(func() error {
@@ -116,8 +123,8 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 			defer mu.Unlock()
 			switch Classify(err) {
 			case Done:
-				b.complete(opened.Manifest)
-				cache.put(e, opened.Manifest)
+				b.opened(opened)
+				cache.put(e, opened.Manifest, b)
 			case Damaged:
 				b.Problem = err.Error()
 				damaged++

@@ -2,8 +2,10 @@ package job
 
 import (
 	"maps"
+	"slices"
 	"time"
 
+	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/archive/format"
 )
 
@@ -29,6 +31,21 @@ type Backup struct {
 	Program     string            `json:"program,omitempty"`
 	Images      []Image           `json:"images,omitempty"`
 	Problem     string            `json:"problem,omitempty"` // why it cannot be read
+	Encryption  *Encryption       `json:"encryption,omitempty"`
+	Signature   *Signature        `json:"signature,omitempty"`
+}
+
+// Encryption says who may read an encrypted backup.
+type Encryption struct {
+	// Recipients are the public keys that it was encrypted to; "scrypt" is a
+	// passphrase. Those who were let in later are not known.
+	Recipients []string `json:"recipients"`
+}
+
+// Signature says who signed a backup.
+type Signature struct {
+	Key     string `json:"key"`     // fingerprint, SHA256:…
+	Trusted bool   `json:"trusted"` // it is one of the keys that the vault demands
 }
 
 // Source says what was backed up.
@@ -148,6 +165,20 @@ type FinishReport struct {
 	Run
 }
 
+// RewrapReport is the result of Runner.Rewrap.
+type RewrapReport struct {
+	Vault   string      `json:"vault"`
+	Backups []Rewrapped `json:"backups"` // oldest first
+	Run
+}
+
+// Rewrapped is what became of one backup.
+type Rewrapped struct {
+	Name    string `json:"name"`
+	Key     string `json:"key,omitempty"`     // the object that was added to its catalog entry
+	Problem string `json:"problem,omitempty"` // why none was
+}
+
 // run tells what the run took, with the requests of these vaults: those of
 // the session's own if none is named.
 func (s *session) run(vaults ...*opened) Run {
@@ -177,6 +208,22 @@ func (b *Backup) complete(m *format.Manifest) {
 	b.RawBytes, b.StoredBytes, b.Source, b.Program = m.RawBytes, m.StoredBytes, &source, m.Program
 	b.Facts = maps.Clone(m.Facts)
 	b.Images = images(m.Images)
+}
+
+// opened adds what is known once the backup was opened.
+func (b *Backup) opened(o *archive.Backup) {
+	b.complete(o.Manifest)
+	b.protected(o.Capture, o.Signature)
+}
+
+// protected adds how the backup is encrypted and signed.
+func (b *Backup) protected(c *format.Capture, by *archive.Signature) {
+	if c.Encryption != nil {
+		b.Encryption = &Encryption{Recipients: slices.Clone(c.Encryption.Recipients)}
+	}
+	if by != nil {
+		b.Signature = &Signature{Key: by.By.Fingerprint(), Trusted: by.Trusted}
+	}
 }
 
 func images(all []format.ManifestImage) []Image {

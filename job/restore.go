@@ -42,6 +42,9 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 	if err != nil {
 		return nil, err
 	}
+	if err := b.Unlock(ctx); err != nil {
+		return nil, err
+	}
 	s.Progress.enter("restore")
 	if err := restoreAll(ctx, b, picked, target); err != nil {
 		if aerr := target.Abort(); aerr != nil {

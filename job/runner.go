@@ -53,6 +53,8 @@ type Runner struct {
 	// Transport, if set, wraps the HTTP transport of a store. Tests inject
 	// faults with it.
 	Transport func(http.RoundTripper) http.RoundTripper
+	// Terminal lets age plugins ask at the terminal.
+	Terminal bool
 	// Tuning says how much of the machine is used.
 	Tuning Tuning
 }
@@ -153,6 +155,10 @@ func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := s.keys(&v.Access)
+	if err != nil {
+		return nil, err
+	}
 	if err := v.CheckLocks(); err != nil {
 		return nil, err
 	}
@@ -170,9 +176,14 @@ func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 	o.policy = s.policyFor(rates)
 	o.policy.Metrics = o.metrics
 	o.bucket = providers.Decorate(bucket, o.policy)
+	history, err := o.history(&v.Access)
+	if err != nil {
+		_ = o.bucket.Close() // nothing was done with it
+		return nil, err
+	}
 	o.vault, err = archive.NewVault(o.bucket, prefix, archive.Options{Workers: s.Tuning.Workers, Transfers: s.transfers(),
 		MaxMemory: s.Tuning.MaxMemory, Level: level, Segment: s.Tuning.Segment, Chunk: s.Tuning.Chunk,
-		Program: s.Program, Log: s.Log, Now: s.Now, Progress: &s.Progress.data})
+		Program: s.Program, Log: s.Log, Now: s.Now, Progress: &s.Progress.data, Keys: keys, History: history})
 	if err != nil {
 		_ = o.bucket.Close() // nothing was done with it
 		return nil, err

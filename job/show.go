@@ -17,7 +17,7 @@ func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error)
 	}
 	defer s.close()
 	report := &ShowReport{Backup: s.named(b.Name), SegmentBytes: b.Manifest.Segment, ChunkBytes: b.Manifest.Chunk}
-	report.complete(b.Manifest)
+	report.opened(b)
 	report.Lock = s.lockOf(ctx, b.ManifestKey())
 	return report, nil
 }

@@ -18,6 +18,7 @@ var errNegative = errors.New("it is too small")
 type backupOptions struct {
 	engine  engineOptions
 	lock    lockOptions
+	access  accessOptions
 	request job.BackupRequest
 	level   string
 	time    string
@@ -54,6 +55,7 @@ Without SOURCE and VAULT, --job runs a job of the configuration; flags go before
 	}
 	o.engine.register(c, "uploads")
 	o.lock.register(c)
+	o.access.registerWrite(c)
 	f := c.Flags()
 	f.StringVar(&o.request.Tier, "tier", "", "shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default manual)")
 	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name); without SOURCE, a job of the configuration")
@@ -83,7 +85,8 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 		}
 	}
 	for i := range o.request.Vaults {
-		if err := o.lock.apply(&o.request.Vaults[i].Access); err != nil {
+		access := &o.request.Vaults[i].Access
+		if err := errors.Join(o.access.apply(access), o.lock.apply(access)); err != nil {
 			return err
 		}
 	}

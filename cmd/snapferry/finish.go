@@ -13,6 +13,7 @@ type finishOptions struct {
 	store   storeOptions
 	lock    lockOptions
 	request job.FinishRequest
+	access  accessOptions
 }
 
 func newFinishCommand(d *deps) *cobra.Command {
@@ -34,6 +35,7 @@ BACKUP is VAULT#SERIES/ID or VAULT#TIER/SERIES/ID as snapferry list --incomplete
 		},
 	}
 	o.store.register(c)
+	o.access.registerSign(c)
 	o.lock.register(c)
 	c.Flags().BoolVar(&o.request.Unchecked, "unchecked", false, "finish it also if nobody can tell whether its source stayed the same")
 	return c
@@ -42,6 +44,9 @@ BACKUP is VAULT#SERIES/ID or VAULT#TIER/SERIES/ID as snapferry list --incomplete
 func runFinish(ctx context.Context, o finishOptions, d *deps) error {
 	tuning, err := o.store.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.access.apply(&o.request.Access); err != nil {
 		return err
 	}
 	if err := o.lock.apply(&o.request.Access); err != nil {

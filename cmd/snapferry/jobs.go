@@ -143,6 +143,15 @@ func (d *deps) backupArg(c *cobra.Command, arg string) (string, job.Access, erro
 	return v.URL + "#" + reference, v.Access, nil
 }
 
+// backupsArg is backupArg, of which a vault alone means all its backups.
+func (d *deps) backupsArg(c *cobra.Command, arg string) (string, job.Access, error) {
+	if strings.Contains(arg, "#") {
+		return d.backupArg(c, arg)
+	}
+	v, err := d.vault(c, arg)
+	return v.URL, v.Access, err
+}
+
 // vaultOf maps a vault of the configuration to one of a job.
 func vaultOf(v *config.Vault) (job.Vault, error) {
 	access := job.Access{Recipients: v.Encrypt.Age, Passphrase: secretOf(v.Encrypt.Passphrase),

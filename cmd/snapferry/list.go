@@ -21,6 +21,7 @@ const listMemory = 128 << 20
 type listOptions struct {
 	store   storeOptions
 	request job.ListRequest
+	access  accessOptions
 }
 
 func newListCommand(d *deps) *cobra.Command {
@@ -39,6 +40,7 @@ func newListCommand(d *deps) *cobra.Command {
 	}
 	o.store.register(c)
 	registerJob(c, "its first vault and its series")
+	o.access.registerTrust(c)
 	c.Flags().StringVar(&o.request.Series, "series", "", "this series alone")
 	c.Flags().StringVar(&o.request.Tier, "tier", "", "this tier alone")
 	c.Flags().BoolVar(&o.request.Incomplete, "incomplete", false, "show also what was begun and not finished")
@@ -70,6 +72,9 @@ func (o *listOptions) choose(c *cobra.Command, args []string, d *deps) error {
 func runList(ctx context.Context, o listOptions, d *deps) error {
 	tuning, err := o.store.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.access.apply(&o.request.Vault.Access); err != nil {
 		return err
 	}
 	limitMemory(listMemory)

@@ -56,6 +56,18 @@ func describe(w io.Writer, b *job.Backup) {
 	for _, im := range b.Images {
 		line(w, "image\t%s\t%s, %s, %s", im.Title, im.Form, formatBytes(im.Size), count(int(im.Segments), "segment"))
 	}
+	if b.Encryption != nil {
+		for _, r := range b.Encryption.Recipients {
+			line(w, "encrypted to\t%s", r)
+		}
+	}
+	if b.Signature != nil {
+		trust := "by a key that was not asked for"
+		if b.Signature.Trusted {
+			trust = "trusted"
+		}
+		line(w, "signed by\t%s\t%s", b.Signature.Key, trust)
+	}
 	if !b.Checked {
 		line(w, "unchecked\tnobody looked whether the source stayed the same")
 	}

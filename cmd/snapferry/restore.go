@@ -13,6 +13,7 @@ import (
 type restoreOptions struct {
 	engine  engineOptions
 	request job.RestoreRequest
+	access  accessOptions
 }
 
 func newRestoreCommand(d *deps) *cobra.Command {
@@ -36,6 +37,7 @@ TARGET is a path (file, folder, block device), file:///PATH, or - for standard o
 	}
 	o.engine.register(c, "downloads")
 	registerJob(c, "a backup of it")
+	o.access.registerRead(c)
 	c.Flags().BoolVar(&o.request.Overwrite, "overwrite", false, "replace what is at the target")
 	c.Flags().StringVar(&o.request.Image, "image", "", "restore this image alone")
 	return c
@@ -44,6 +46,9 @@ TARGET is a path (file, folder, block device), file:///PATH, or - for standard o
 func runRestore(ctx context.Context, o restoreOptions, d *deps) error {
 	tuning, err := o.engine.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.access.apply(&o.request.Access); err != nil {
 		return err
 	}
 	toStdout := o.request.Target == "-"

@@ -71,8 +71,8 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.StringVar(&shared.config.path, "config", "", "path of the configuration (default as snapferry config --help tells)")
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
-		newRestoreCommand(shared), newFinishCommand(shared), newBenchCommand(shared), newDoctorCommand(shared), newConfigCommand(shared),
-		newVersionCommand(shared), newCompletionCommand(shared))
+		newRestoreCommand(shared), newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
+		newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
 }
@@ -167,7 +167,7 @@ func (d *deps) log() *slog.Logger {
 
 // runner returns what runs jobs for a command.
 func (d *deps) runner(t job.Tuning) *job.Runner {
-	r := &job.Runner{Program: programName(), Log: d.log(), Now: d.now, Stdin: d.stdin, Stdout: d.stdout, Progress: &job.Progress{}, Tuning: t}
+	r := &job.Runner{Program: programName(), Log: d.log(), Now: d.now, Stdin: d.stdin, Stdout: d.stdout, Progress: &job.Progress{}, Tuning: t, Terminal: d.terminal}
 	if dir, err := os.UserCacheDir(); err == nil { // without one nothing is remembered
 		r.CacheDir = filepath.Join(dir, "snapferry")
 	}

@@ -39,6 +39,15 @@ func TestScriptByHand(t *testing.T) {
 	testscript.Run(t, params("testdata/byhand", nil))
 }
 
+// TestScriptCrypto encrypts and signs, with keys that the stock tools made, and
+// restores with them alone.
+func TestScriptCrypto(t *testing.T) {
+	for _, tool := range []string{"age", "age-keygen", "ssh-keygen", "zstd"} {
+		testenv.Tool(t, tool)
+	}
+	testscript.Run(t, params("testdata/crypto", nil))
+}
+
 func params(dir string, s3 *testenv.S3Server) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
@@ -245,7 +254,7 @@ func byHand(ts *testscript.TestScript, _ bool, args []string) {
 	out := ts.MkAbs(args[2])
 	ts.Check(os.MkdirAll(out, 0o755))
 	cmd := exec.Command("sh", "-c", script)
-	cmd.Dir, cmd.Env = filepath.Dir(entries[0]), append(os.Environ(), "out="+out)
+	cmd.Dir, cmd.Env = filepath.Dir(entries[0]), append(os.Environ(), "out="+out, "identity="+ts.Getenv("identity"), "signers="+ts.Getenv("signers"))
 	if printed, err := cmd.CombinedOutput(); err != nil {
 		ts.Fatalf("RESTORE.md: %v\n%s", err, printed)
 	}

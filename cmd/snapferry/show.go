@@ -13,6 +13,7 @@ import (
 type showOptions struct {
 	store   storeOptions
 	request job.ShowRequest
+	access  accessOptions
 }
 
 func newShowCommand(d *deps) *cobra.Command {
@@ -34,12 +35,16 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 	}
 	o.store.register(c)
 	registerJob(c, "a backup of it")
+	o.access.registerTrust(c)
 	return c
 }
 
 func runShow(ctx context.Context, o showOptions, d *deps) error {
 	tuning, err := o.store.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.access.apply(&o.request.Access); err != nil {
 		return err
 	}
 	report, err := d.runner(tuning).Show(ctx, o.request)

@@ -15,6 +15,7 @@ import (
 type verifyOptions struct {
 	engine  engineOptions
 	request job.VerifyRequest
+	access  accessOptions
 	deep    bool
 	sample  string
 }
@@ -39,6 +40,7 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 	}
 	o.engine.register(c, "downloads")
 	registerJob(c, "a backup of it")
+	o.access.registerRead(c)
 	c.Flags().BoolVar(&o.deep, "deep", false, "read and decode every segment")
 	c.Flags().StringVar(&o.sample, "sample", "", "read and decode a part of the segments, such as 5%")
 	c.Flags().Uint64Var(&o.request.Seed, "seed", 0, "pick the same sample again (default another one each time)")
@@ -48,6 +50,9 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 func runVerify(ctx context.Context, o verifyOptions, d *deps) error {
 	tuning, err := o.engine.tuning()
 	if err != nil {
+		return err
+	}
+	if err := o.access.apply(&o.request.Access); err != nil {
 		return err
 	}
 	if o.deep && o.sample != "" {
