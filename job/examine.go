@@ -46,6 +46,12 @@ func (x *examination) checkNames() []string {
 		// A folder is reached as whoever runs this, and has no other settings.
 		names = []string{"url", "reach", "clock", "list", "create", "read", "overwrite", "delete", "lock"}
 	}
+	if x.vault.Recipients != nil || x.vault.Identities != nil || x.vault.Passphrase != nil {
+		names = append(names, "encrypt")
+	}
+	if x.vault.SignWith != nil {
+		names = append(names, "sign")
+	}
 	if !x.noSpeed {
 		names = append(names, "upload", "download")
 	}
@@ -68,6 +74,7 @@ func (s *session) examine(ctx context.Context, v Vault, noSpeed bool) (*VaultHea
 	} else {
 		defer s.close()
 		x.good("url", "it can be opened")
+		x.keys(ctx)
 		x.dir = path.Join(s.prefix, doctorRoom, strings.ToLower(rand.Text()[:16]))
 		if x.reach(ctx) {
 			x.probe(ctx)

@@ -53,8 +53,13 @@ func (o *accessOptions) registerSign(c *cobra.Command) {
 // registerIdentities adds the flags that open encrypted backups.
 func (o *accessOptions) registerIdentities(c *cobra.Command) {
 	f := c.Flags()
-	f.StringArrayVar(&o.identities, "identity", nil, "open encrypted backups with this private key, of age or SSH; repeat it for more"+secretHelp)
+	o.registerIdentity(c)
 	f.StringVar(&o.passphrase, "passphrase", "", "open backups that are encrypted to this passphrase"+secretHelp)
+}
+
+// registerIdentity adds the flag of private keys.
+func (o *accessOptions) registerIdentity(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.identities, "identity", nil, "open encrypted backups with this private key, of age or SSH; repeat it for more"+secretHelp)
 }
 
 // registerRead adds the flags of commands that read backups.

@@ -18,6 +18,7 @@ const doctorRetries = 2
 type doctorOptions struct {
 	store   storeOptions
 	lock    lockOptions
+	access  accessOptions
 	memory  byteSize
 	request job.DoctorRequest
 }
@@ -58,6 +59,8 @@ Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 	o.store.tries = doctorRetries
 	c.Flags().Lookup("retries").DefValue = "2"
 	o.lock.register(c)
+	o.access.registerWrite(c)
+	o.access.registerIdentity(c)
 	c.Flags().Var(&o.memory, "max-memory", "memory that a run would take")
 	registerJob(c, "its vaults")
 	c.Flags().BoolVar(&o.request.NoSpeed, "no-speed", false, "do not measure rates, which moves some megabytes")
@@ -71,7 +74,11 @@ func runDoctor(ctx context.Context, o doctorOptions, d *deps) error {
 	}
 	tuning.MaxMemory = o.memory.n
 	for i := range o.request.Vaults {
-		if err := o.lock.apply(&o.request.Vaults[i].Access); err != nil {
+		a := &o.request.Vaults[i].Access
+		if err := o.lock.apply(a); err != nil {
+			return err
+		}
+		if err := o.access.apply(a); err != nil {
 			return err
 		}
 	}
