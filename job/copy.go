@@ -43,7 +43,7 @@ func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error)
 	if err := s.notOntoItself(req, vault, e, tier); err != nil {
 		return nil, err
 	}
-	all, err := s.openAll(ctx, req.Vaults, func(context.Context, *opened) error { return nil })
+	all, err := s.openAll(ctx, req.Vaults, func(ctx context.Context, o *opened) error { return o.checkLockable(ctx) })
 	defer s.closeAll(all)
 	if err != nil {
 		return nil, err
