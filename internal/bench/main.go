@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&b.binary, "server", ".tools/bin/versitygw", "the S3 server")
 	dir := flags.String("dir", os.TempDir(), "folder for sources, objects and results")
 	fast := flags.String("fast", "", "the same where speed is measured (default /dev/shm, if it has room, or that of -dir)")
-	only := flags.String("only", "engine,compare,vaults,auto,memory,list", "parts to run")
+	only := flags.String("only", "engine,compare,clouds,vaults,auto,memory,list", "parts to run")
 	generate := flags.Int64("generate", 0, "print a stream of so many GiB and do nothing else")
 	flags.StringVar(&b.snapferry, "snapferry", "bin/snapferry", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
@@ -134,7 +134,8 @@ func (b *bench) locate() error {
 		return err
 	}
 	venv := filepath.Join(filepath.Dir(tools), "venv", "bin")
-	return os.Setenv("PATH", strings.Join([]string{tools, os.Getenv("PATH"), venv}, string(os.PathListSeparator)))
+	azurite := filepath.Join(filepath.Dir(tools), "azurite", "node_modules", ".bin")
+	return os.Setenv("PATH", strings.Join([]string{tools, os.Getenv("PATH"), venv, azurite}, string(os.PathListSeparator)))
 }
 
 func (b *bench) parts(ctx context.Context, names []string, in folders) error {
@@ -147,6 +148,9 @@ func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 		case "compare":
 			b.out.printf("\n== %d MB to an S3 server on loopback and back, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
 			err = b.within(ctx, in.fast, compareAll)
+		case "clouds":
+			b.out.printf("\n== %d MB to servers that stand for the clouds, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
+			err = b.within(ctx, in.fast, cloudsAll)
 		case "vaults":
 			b.out.printf("\n== several vaults, copies and encryption, %d MB, in %s: medians of %d rounds\n", b.size/1_000_000, in.fast, b.rounds)
 			err = b.within(ctx, in.fast, vaultsAll)
@@ -160,7 +164,7 @@ func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 			b.out.printf("\n== listing\n")
 			err = b.within(ctx, in.slow, listAll)
 		default:
-			return fmt.Errorf("no part %q: engine, compare, vaults, auto, memory and list are known", name)
+			return fmt.Errorf("no part %q: engine, compare, clouds, vaults, auto, memory and list are known", name)
 		}
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
