@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ const killSegment = 1 << 20
 
 // killed is a backup that is killed and run again.
 type killed struct {
-	serverVault
+	store
+	vault   string // through the proxy, if there is one
 	source  string
 	content []byte
 	proxy   *proxy // nil for a local vault
@@ -36,14 +38,12 @@ type killed struct {
 
 func newKilled(t *testing.T, name string, segments int) *killed {
 	t.Helper()
-	k := &killed{source: filepath.Join(t.TempDir(), "source")}
-	if name == "s3" {
-		s := testenv.S3(t)
-		s.MakeBucket("bucket")
-		k.proxy = newProxy(t, s)
-		k.serverVault = serverVault{url: k.proxy.url("bucket", "vault"), dir: filepath.Join(s.Dir, "bucket", "vault"), env: environ(t, s)}
-	} else {
-		k.serverVault = vaults(t)[name](t)
+	k := &killed{store: stores()[name](t), source: filepath.Join(t.TempDir(), "source")}
+	k.env = append(environ(t, nil), k.env...)
+	k.vault = k.url("vault")
+	if k.endpoint != "" {
+		k.proxy = newProxy(t, k.endpoint)
+		k.vault = k.proxy.through(k.vault)
 	}
 	r, err := mix.New("noise", 1)
 	if err != nil {
@@ -59,8 +59,36 @@ func newKilled(t *testing.T, name string, segments int) *killed {
 	return k
 }
 
+// segments returns the segments of a series, with what changes if one is
+// written again where its object is a file; the proxy tells of the others.
+func (k *killed) segments(t *testing.T, series string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, key := range k.bucket.Keys(storeBucket) {
+		if match, err := path.Match("vault/*/data/"+series+"/*/*/*.zst", key); err != nil || !match {
+			continue
+		}
+		found[key] = ""
+		if f, ok := k.bucket.(folder); ok {
+			info, err := os.Stat(f.path(storeBucket, key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[key] = inode(info) + info.ModTime().String()
+		}
+	}
+	return found
+}
+
+func (k *killed) run(t *testing.T, args ...string) outcome {
+	t.Helper()
+	cmd := exec.Command(program(t), args...)
+	cmd.Env = k.env
+	return finish(t, cmd)
+}
+
 func (k *killed) backup(series string) []string {
-	return []string{"backup", k.source, k.url, "--job", series, "--segment", "1MiB", "--chunk", "256KiB", "--uploads", "2", "--json"}
+	return []string{"backup", k.source, k.vault, "--job", series, "--segment", "1MiB", "--chunk", "256KiB", "--uploads", "2", "--json"}
 }
 
 // start starts a backup. The returned function kills it and waits for its end;
@@ -91,13 +119,13 @@ func (k *killed) start(t *testing.T, series string) (kill func() bool) {
 // found to be good in every byte.
 func (k *killed) list(t *testing.T, series string) []job.Backup {
 	t.Helper()
-	o := k.run(t, "list", k.url, "--json", "--series", series)
+	o := k.run(t, "list", k.vault, "--json", "--series", series)
 	var report job.ListReport
 	if err := json.Unmarshal([]byte(o.stdout), &report); o.code != 0 || err != nil {
 		t.Fatalf("list: %+v, %v", o, err)
 	}
 	for _, b := range report.Backups {
-		if o := k.run(t, "verify", k.url+"#"+b.Name, "--deep"); o.code != 0 {
+		if o := k.run(t, "verify", k.vault+"#"+b.Name, "--deep"); o.code != 0 {
 			t.Fatalf("%s is listed and cannot be restored: %s", b.Name, o.stderr)
 		}
 	}
@@ -109,7 +137,7 @@ func (k *killed) list(t *testing.T, series string) []job.Backup {
 func (k *killed) again(t *testing.T, series string) {
 	t.Helper()
 	before := k.list(t, series)
-	durable := segmentsOf(t, k.dir, series)
+	durable := k.segments(t, series)
 	if k.proxy != nil {
 		k.proxy.reset(nil)
 	}
@@ -123,12 +151,12 @@ func (k *killed) again(t *testing.T, series string) {
 	}
 	if k.proxy != nil {
 		for _, key := range k.proxy.keys() {
-			if _, twice := durable[filepath.Join(k.dir, filepath.FromSlash(key))]; twice {
+			if _, twice := durable[key]; twice {
 				t.Errorf("%s was durable and was sent again", key)
 			}
 		}
 	}
-	after := segmentsOf(t, k.dir, series)
+	after := k.segments(t, series)
 	for path, is := range durable {
 		if after[path] != is {
 			t.Errorf("%s was written again", path)
@@ -141,7 +169,7 @@ func (k *killed) again(t *testing.T, series string) {
 		t.Errorf("%d backups are listed", len(listed))
 	}
 	target := filepath.Join(t.TempDir(), "restored")
-	if o := k.run(t, "restore", k.url+"#"+series+"/latest", target); o.code != 0 {
+	if o := k.run(t, "restore", k.vault+"#"+series+"/latest", target); o.code != 0 {
 		t.Fatalf("restore: %s", o.stderr)
 	}
 	if got, err := os.ReadFile(target); err != nil || !bytes.Equal(got, k.content) {
@@ -151,7 +179,7 @@ func (k *killed) again(t *testing.T, series string) {
 
 // TestKillAtRandom kills at moments that nobody chose.
 func TestKillAtRandom(t *testing.T) {
-	for _, name := range []string{"local", "s3"} {
+	for name := range stores() {
 		t.Run(name, func(t *testing.T) {
 			k := newKilled(t, name, 24)
 			whole := time.Hour
@@ -188,50 +216,60 @@ func (k *killed) waitAtRandom(t *testing.T, series string, random *rand.Rand, wh
 	t.Helper()
 	longest := whole
 	if n := random.IntN(2 * len(k.content) / killSegment); n < len(k.content)/killSegment {
-		waitFor(t, "segments", func() bool { return len(segmentsOf(t, k.dir, series)) >= n })
+		waitFor(t, "segments", func() bool { return len(k.segments(t, series)) >= n })
 		longest = whole / 10
 	}
 	<-time.After(time.Duration(random.Float64() * float64(longest)))
 }
 
-// TestKillAtEveryPut kills at every step of the protocol on an S3 server:
-// once before each object is stored, and once when it is stored and nobody
-// has been told.
+// TestKillAtEveryPut kills at every step of the protocol on each server: once
+// before each object is stored, and once when it is stored and nobody has been
+// told.
 func TestKillAtEveryPut(t *testing.T) {
-	k := newKilled(t, "s3", 3)
-	if o := k.run(t, k.backup("whole")...); o.code != 0 {
-		t.Fatal(o.stderr)
-	}
-	steps := k.proxy.keys()
-	if len(steps) < 8 || !strings.HasSuffix(steps[0], "/capture.json") || !strings.HasSuffix(steps[len(steps)-1], "/manifest.json") {
-		t.Fatalf("the steps are %q", steps)
-	}
-	for n := range len(steps) {
-		for _, stored := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d-%s-%v", n+1, filepath.Base(steps[n])[:7], stored), func(t *testing.T) {
-				k.proxy.reset(func(i int, _ string) action {
-					switch {
-					case i != n+1:
-						return pass
-					case stored:
-						return mute
-					}
-					return drop
-				})
-				series := fmt.Sprintf("step-%d-%v", n+1, stored)
-				kill := k.start(t, series)
-				select {
-				case <-k.proxy.held:
-				case <-time.After(time.Minute):
-					t.Fatal("the step did not come")
-				}
-				if kill() {
-					t.Fatal("it ended without an answer to a PUT")
-				}
-				k.again(t, series)
-			})
+	for name := range stores() {
+		if name == "local" {
+			continue // TestKillAtEveryFile
 		}
+		t.Run(name, func(t *testing.T) {
+			k := newKilled(t, name, 3)
+			if o := k.run(t, k.backup("whole")...); o.code != 0 {
+				t.Fatal(o.stderr)
+			}
+			steps := k.proxy.keys()
+			if len(steps) < 8 || !strings.HasSuffix(steps[0], "/capture.json") || !strings.HasSuffix(steps[len(steps)-1], "/manifest.json") {
+				t.Fatalf("the steps are %q", steps)
+			}
+			for n := range steps {
+				for _, stored := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d-%s-%v", n+1, path.Base(steps[n])[:7], stored), func(t *testing.T) { k.killAtPut(t, n+1, stored) })
+				}
+			}
+		})
 	}
+}
+
+// killAtPut kills a backup at its nth object: before it is stored, or after.
+func (k *killed) killAtPut(t *testing.T, n int, stored bool) {
+	k.proxy.reset(func(i int, _ string) action {
+		switch {
+		case i != n:
+			return pass
+		case stored:
+			return mute
+		}
+		return drop
+	})
+	series := fmt.Sprintf("step-%d-%v", n, stored)
+	kill := k.start(t, series)
+	select {
+	case <-k.proxy.held:
+	case <-time.After(time.Minute):
+		t.Fatal("the step did not come")
+	}
+	if kill() {
+		t.Fatal("it ended without an answer to a PUT")
+	}
+	k.again(t, series)
 }
 
 // TestKillAtEveryFile kills as soon as each object shows in a local vault.
@@ -245,7 +283,7 @@ func TestKillAtEveryFile(t *testing.T) {
 			series := fmt.Sprintf("file-%d", i)
 			parts := strings.Split(pattern, "/")
 			parts[1] = series
-			pattern := filepath.Join(append([]string{k.dir, "manual"}, parts...)...)
+			pattern := filepath.Join(append([]string{k.vault, "manual"}, parts...)...)
 			kill := k.start(t, series)
 			waitFor(t, pattern, func() bool {
 				found, err := filepath.Glob(pattern)
@@ -260,7 +298,7 @@ func TestKillAtEveryFile(t *testing.T) {
 // TestTwoAtOnce runs the same backup in two processes. All that they do until
 // both have begun is forced to overlap.
 func TestTwoAtOnce(t *testing.T) {
-	for _, name := range []string{"local", "s3"} {
+	for name := range stores() {
 		for _, at := range []string{"", "2026-11-22T03:00:00Z"} {
 			t.Run(name+at, func(t *testing.T) {
 				k := newKilled(t, name, 24)
@@ -311,11 +349,11 @@ func TestTwoAtOnce(t *testing.T) {
 // stopAfterFirstSegment stops a process as soon as it has stored something.
 func stopAfterFirstSegment(t *testing.T, k *killed, cmd *exec.Cmd) {
 	t.Helper()
-	waitFor(t, "the first segment", func() bool { return len(segmentsOf(t, k.dir, "both")) > 0 })
+	waitFor(t, "the first segment", func() bool { return len(k.segments(t, "both")) > 0 })
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(segmentsOf(t, k.dir, "both")); n == len(k.content)/killSegment {
+	if n := len(k.segments(t, "both")); n == len(k.content)/killSegment {
 		t.Log("it had stored everything")
 	}
 }
@@ -324,7 +362,7 @@ func stopAfterFirstSegment(t *testing.T, k *killed, cmd *exec.Cmd) {
 // never mistaken for a backup.
 func TestKilledStream(t *testing.T) {
 	k := newKilled(t, "local", 4)
-	cmd := exec.Command(program(t), "backup", "-", k.url, "--segment", "1MiB", "--chunk", "256KiB")
+	cmd := exec.Command(program(t), "backup", "-", k.vault, "--segment", "1MiB", "--chunk", "256KiB")
 	cmd.Env = k.env
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -336,7 +374,7 @@ func TestKilledStream(t *testing.T) {
 	if _, err := in.Write(k.content); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "three segments", func() bool { return len(segmentsOf(t, k.dir, "stdin")) >= 3 })
+	waitFor(t, "three segments", func() bool { return len(k.segments(t, "stdin")) >= 3 })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +383,7 @@ func TestKilledStream(t *testing.T) {
 		t.Errorf("a killed stream is listed: %v", listed)
 	}
 	for _, unchecked := range [][]string{nil, {"--unchecked"}} {
-		o := k.run(t, slices.Concat([]string{"finish", k.url + "#stdin/2"}, unchecked)...)
+		o := k.run(t, slices.Concat([]string{"finish", k.vault + "#stdin/2"}, unchecked)...)
 		if o.code != exitRefused || checkErrorLines(o.stderr) != "" {
 			t.Errorf("finish: %+v", o)
 		}

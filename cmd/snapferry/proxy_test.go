@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/snapferry/snapferry/internal/testenv"
 )
 
 // What a proxy does with a PUT.
@@ -22,9 +20,11 @@ const (
 	mute        // carry it out, then hold its answer
 )
 
-// proxy stands before an S3 server, knows every PUT, and may hold some.
+// proxy stands before a store, knows every object that is stored, and may hold
+// some.
 type proxy struct {
 	server *httptest.Server
+	target *url.URL
 
 	mu      sync.Mutex
 	puts    []string // keys in the order in which they came
@@ -33,17 +33,20 @@ type proxy struct {
 	release chan struct{} // closed to let them go on
 }
 
-func newProxy(t *testing.T, s *testenv.S3Server) *proxy {
+func newProxy(t *testing.T, endpoint string) *proxy {
 	t.Helper()
-	target, err := url.Parse(s.Endpoint)
+	target, err := url.Parse(endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{}
+	target.Path = "" // that of the request has it
+	p := &proxy{target: target}
 	p.reset(nil)
 	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
-		r.Out.Host = r.In.Host // it is part of the signature
+		if r.In.Header.Get("X-Amz-Date") != "" {
+			r.Out.Host = r.In.Host // it is part of the signature
+		}
 	}, ErrorHandler: func(http.ResponseWriter, *http.Request, error) {}} // the client was killed
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		what, release := p.note(r)
@@ -65,12 +68,25 @@ func newProxy(t *testing.T, s *testenv.S3Server) *proxy {
 	return p
 }
 
+// stored returns the key of the object that a request stores: S3 and Azure
+// have it in the path, GCS as a parameter.
+func stored(r *http.Request) (key string, ok bool) {
+	place := r.URL.Path
+	if name := r.URL.Query().Get("name"); r.Method == http.MethodPost && strings.HasPrefix(place, "/upload/") && name != "" {
+		place = "/" + storeBucket + "/" + name
+	} else if r.Method != http.MethodPut {
+		return "", false
+	}
+	_, key, ok = strings.Cut(place, "/"+storeBucket+"/")
+	return key, ok
+}
+
 // note counts a request and tells what is done with it, and until when.
 func (p *proxy) note(r *http.Request) (what action, release chan struct{}) {
-	if r.Method != http.MethodPut {
+	key, ok := stored(r)
+	if !ok {
 		return pass, nil
 	}
-	key := strings.TrimPrefix(r.URL.Path, "/bucket/vault/")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.puts = append(p.puts, key)
@@ -99,6 +115,7 @@ func (p *proxy) keys() []string {
 	return append([]string(nil), p.puts...)
 }
 
-func (p *proxy) url(bucket, prefix string) string {
-	return "s3://" + bucket + "/" + prefix + "?endpoint=" + url.QueryEscape(p.server.URL) + "&region=us-east-1"
+// through returns the URL of a vault with the proxy before its store.
+func (p *proxy) through(vault string) string {
+	return strings.ReplaceAll(vault, url.QueryEscape(p.target.Host), url.QueryEscape(strings.TrimPrefix(p.server.URL, "http://")))
 }
