@@ -128,3 +128,25 @@ func TestConfigReportsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// Each policy is judged once, however many vaults have it.
+func TestLocksAreJudgedOnce(t *testing.T) {
+	calls := 0
+	check := remembered(func(v *config.Vault, _ string) error {
+		calls++
+		if v.Lock["daily"].Days > 7 {
+			return errNegative
+		}
+		return nil
+	})
+	for i := range 1000 {
+		good := &config.Vault{Name: fmt.Sprint(i), Retention: config.Retention{Daily: 7}, Lock: map[string]config.Lock{"daily": {Mode: "governance", Days: 7}}}
+		bad := &config.Vault{Name: fmt.Sprint(i), Retention: config.Retention{Daily: 7}, Lock: map[string]config.Lock{"daily": {Mode: "governance", Days: 8}}}
+		if check(good, "daily") != nil || check(bad, "daily") == nil {
+			t.Fatal("another vault's policy is taken for its own")
+		}
+	}
+	if calls != 2 {
+		t.Errorf("two policies are judged %d times", calls)
+	}
+}

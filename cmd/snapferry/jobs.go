@@ -68,7 +68,7 @@ func (d *deps) mustConfigured(what string) (*config.Config, error) {
 func (d *deps) checks() config.Checks {
 	commands := []*cobra.Command{newBackupCommand(d), newRestoreCommand(d)}
 	return config.Checks{
-		URL: job.CheckVault, Source: job.CheckSource, Series: job.CheckSeries, Lock: checkLock, Shown: job.Redact,
+		URL: job.CheckVault, Source: job.CheckSource, Series: job.CheckSeries, Lock: remembered(checkLock), Shown: job.Redact,
 		Setting: func(key, value string) error {
 			if key == "bandwidth" { // its flag is read when it is used
 				return job.CheckBandwidth(value)
@@ -168,6 +168,25 @@ func vaultOf(v *config.Vault) (job.Vault, error) {
 	var err error
 	access.Retention, err = job.ParseRetention(v.Retention.String(), v.Zone)
 	return job.Vault{Name: v.Name, URL: v.URL, Access: access}, err
+}
+
+// remembered is check with a memory: it takes some milliseconds, and many
+// vaults have the same policy.
+func remembered(check func(v *config.Vault, tier string) error) func(v *config.Vault, tier string) error {
+	type policy struct {
+		kept config.Retention
+		zone string
+		tier string
+		lock config.Lock
+	}
+	known := map[policy]error{}
+	return func(v *config.Vault, tier string) error {
+		p := policy{v.Retention, v.Zone, tier, v.Lock[tier]}
+		if _, ok := known[p]; !ok {
+			known[p] = check(v, tier)
+		}
+		return known[p]
+	}
 }
 
 // checkLock compares the lock of one tier with how long its backups live.
