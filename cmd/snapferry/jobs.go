@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,8 +155,8 @@ func (d *deps) backupsArg(c *cobra.Command, arg string) (string, job.Access, err
 
 // vaultOf maps a vault of the configuration to one of a job.
 func vaultOf(v *config.Vault) (job.Vault, error) {
-	access := job.Access{Recipients: v.Encrypt.Age, Passphrase: secretOf(v.Encrypt.Passphrase),
-		SignWith: secretOf(v.Sign.Key), Signers: v.Sign.Signers, Versions: v.Versions}
+	access := job.Access{Recipients: slices.Clip(v.Encrypt.Age), Passphrase: secretOf(v.Encrypt.Passphrase),
+		SignWith: secretOf(v.Sign.Key), Signers: slices.Clip(v.Sign.Signers), Versions: v.Versions}
 	for _, s := range v.Identities {
 		access.Identities = append(access.Identities, secretOf(s))
 	}
