@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +91,25 @@ func (s Secret) commandFailure(err error, messages string) error {
 	return s.fail(err, hint)
 }
 
+// privateName is the name of a variable whose value is not shown.
+var privateName = regexp.MustCompile(`(?i)pass|secret|token|key|credential|auth`)
+
+// minPrivate is how many bytes such a value has at least: shorter ones, such as
+// "1", say nothing and are part of many words.
+const minPrivate = 6
+
+// privateVariables are the values of the environment that a command may repeat
+// and nobody should see.
+func privateVariables() []string {
+	var values []string
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); len(value) >= minPrivate && privateName.MatchString(name) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
 // capped keeps what is written to it, and fails beyond max bytes.
 type capped struct {
 	b    []byte
@@ -132,9 +152,9 @@ func (t *tail) shown(secret []byte) string {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
 	shown := Mask(string(text))
-	for line := range strings.SplitSeq(string(secret), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			shown = strings.ReplaceAll(shown, line, masked)
+	for _, word := range append(strings.Split(string(secret), "\n"), privateVariables()...) {
+		if word = strings.TrimSpace(word); word != "" {
+			shown = strings.ReplaceAll(shown, word, masked)
 		}
 	}
 	lines := strings.FieldsFunc(printable(strings.ToValidUTF8(shown, ".")), func(r rune) bool { return r == '\n' })

@@ -32,7 +32,7 @@ func runHelper(mode string) int {
 		fmt.Println(strings.Join(os.Args[1:], "|"))
 	case "fail":
 		fmt.Println("hunter2-planted")
-		fmt.Fprintln(os.Stderr, "cannot unlock\x1b[31m with hunter2-planted\nnor AGE-SECRET-KEY-1PLANTED, password=planted-too")
+		fmt.Fprintln(os.Stderr, "cannot unlock\x1b[31m with hunter2-planted\nnor AGE-SECRET-KEY-1PLANTED, password=planted-too, the "+os.Getenv("PLANTED_TOKEN")+" of the environment")
 		return 3
 	case "chatty":
 		fmt.Fprint(os.Stderr, "half-a-planted-secret", strings.Repeat("\nfar away", 5000), "\nthe end")
@@ -212,12 +212,13 @@ func checkHint(t *testing.T, err error) {
 }
 
 func TestCommandSecret(t *testing.T) {
+	t.Setenv("PLANTED_TOKEN", "planted-there")
 	got, err := self(t, "print", "a b", "c").Fetch(t.Context())
 	if string(got) != "a b|c" || err != nil {
 		t.Errorf("printed %q, %v", got, err)
 	}
 	for _, c := range []struct{ mode, want string }{
-		{"fail", ": exit status 3: it says: cannot unlock.[31m with xxx; nor xxx, xxx"},
+		{"fail", ": exit status 3: it says: cannot unlock.[31m with xxx; nor xxx, xxx the xxx of the environment"},
 		{"chatty", "far away; the end"},
 		{"flood", ": it has more than 64 KiB"},
 		{"again", "invalid configuration: the secret needs itself"},
