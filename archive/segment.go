@@ -66,13 +66,29 @@ func (s *shipment) newSegment(ctx context.Context, index int64, berths []*berth)
 // for every vault that encrypts.
 func (s *shipment) segmentMemory() int64 {
 	plain := s.lead.segmentMemory(s.shape.Segment, s.shape.Chunk)
-	total := plain
-	for _, b := range s.berths {
+	return plain + wrapsMemory(s.berths, plain)
+}
+
+// wrapsMemory is the most that the forms of a segment of that many bytes take
+// in the vaults that encrypt.
+func wrapsMemory(berths []*berth, plain int64) int64 {
+	var total int64
+	for _, b := range berths {
 		if b.encrypts() {
 			total += b.wrapMemory(plain)
 		}
 	}
 	return total
+}
+
+// shrink gives back what a segment turns out not to need, now that its size is
+// known: the next can be begun while this one is wrapped and hashed.
+func (s *shipment) shrink(seg *segment, plain *memory.Buffer) {
+	need := plain.Memory() + wrapsMemory(seg.berths, plain.Size())
+	if need < seg.taken {
+		s.budget.Release(seg.taken - need)
+		seg.taken = need
+	}
 }
 
 // chunkJob is one chunk of a segment. raw is set where the bytes were read
@@ -111,6 +127,7 @@ func (s *shipment) drop(seg *segment) error {
 		return err
 	}
 	seg.levels = seg.levels[:n]
+	s.shrink(seg, plain)
 	parcels, err := s.wrapAll(seg, plain)
 	if err != nil {
 		return err

@@ -111,10 +111,11 @@ func (s *shipment) list(ctx context.Context) {
 }
 
 // reserve takes the memory of the workers: as many as were asked for and fit
-// beside two segments and what is held already, but at least one.
+// beside a segment in all its forms, another in its plain one, and what is
+// held already, but at least one.
 func (s *shipment) reserve(ctx context.Context) error {
 	one := s.segmentMemory()
-	spare := s.budget.Size() - s.held - 2*one - s.shape.Chunk
+	spare := s.budget.Size() - s.held - one - s.lead.segmentMemory(s.shape.Segment, s.shape.Chunk) - s.shape.Chunk
 	each := s.lead.workerMemory(s.level, s.shape.Chunk)
 	s.workers = max(1, min(s.lead.opts.Workers, int(spare/each)))
 	if least := s.held + s.reserved() + one; least > s.budget.Size() {
