@@ -36,7 +36,7 @@ build: ## build bin/snapferry: one static binary
 
 .PHONY: demo
 demo: build tools-s3 ## back up, kill, resume, verify, restore and compare, on real servers
-	@scripts/system-packages.sh zstd
+	@scripts/system-packages.sh zstd age
 	@$(MAKE) --no-print-directory tools-neo4j
 	scripts/demo.sh
 

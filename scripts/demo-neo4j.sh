@@ -39,7 +39,7 @@ neo4j_stop() {
 }
 
 neo4j_part() {
-	say "6. A real Neo4j Community: write a graph, stop, dump and ship, load elsewhere, count"
+	say "7. A real Neo4j Community: write a graph, stop, dump and ship, load elsewhere, count"
 	if [ ! -d ".tools/neo4j/$neo4j_version/lib" ]; then
 		note "skipped: it takes Java 17 or newer and Maven"
 		return

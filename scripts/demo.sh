@@ -172,6 +172,34 @@ restore_by_hand() {
 	proved "stock tools alone restore the same bytes"
 }
 
+# sealed backs the image up to two vaults at once, encrypted and signed.
+sealed() {
+	say "6. Encrypt, sign, and ship to two vaults at once"
+	if ! command -v age-keygen >/dev/null 2>&1 || ! command -v ssh-keygen >/dev/null 2>&1; then
+		note "skipped: it takes age-keygen and ssh-keygen"
+		return
+	fi
+	age-keygen -o "$work/reader.key" 2>/dev/null
+	ssh-keygen -q -t ed25519 -N '' -C demo -f "$work/signer"
+	local reader bucket=${vault/demo/sealed} folder=$work/second status=0
+	reader=$(age-keygen -y "$work/reader.key")
+	note "the writer has the public key $reader, and not the private one"
+	run "$bin" backup "$work/disk.img" "$bucket" "$folder" --job disk --recipient "$reader" --sign "$work/signer"
+	run "$bin" restore "$folder#disk/latest" "$work/opened.img" --identity "$work/reader.key" --signer "$work/signer.pub"
+	cmp "$work/disk.img" "$work/opened.img" || fail "the image restored from the second vault differs"
+	"$bin" restore "$bucket#disk/latest" "$work/never" >"$work/locked.log" 2>&1 || status=$?
+	[ "$status" = 1 ] || fail "restore without a key exited $status, not 1: $(cat "$work/locked.log")"
+	grep -q -- --identity "$work/locked.log" || fail "restore without a key does not say what is missing: $(cat "$work/locked.log")"
+	[ ! -e "$work/never" ] || fail "an encrypted backup was restored without its key"
+	proved "two vaults got the same backup in one run, and only who has the key restores it"
+
+	status=0
+	ssh-keygen -q -t ed25519 -N '' -C stranger -f "$work/stranger"
+	"$bin" verify "$bucket#disk/latest" --signer "$work/stranger.pub" >"$work/stranger.log" 2>&1 || status=$?
+	[ "$status" = 4 ] || fail "a backup signed by another key exited $status, not 4: $(cat "$work/stranger.log")"
+	proved "a backup that the wrong key signed is refused (exit code 4)"
+}
+
 for needed in "$bin" "$repo/.tools/bin/versitygw"; do
 	[ -x "$needed" ] || fail "$needed is missing; run: make demo"
 done
@@ -183,6 +211,7 @@ kill_backup
 verify_all
 restore_all
 restore_by_hand
+sealed
 # shellcheck source=scripts/demo-neo4j.sh
 . scripts/demo-neo4j.sh
 neo4j_part
