@@ -280,7 +280,7 @@ func (c *copier) move(f *fleet, h *haul) {
 	var reading sync.WaitGroup
 	f.group.Go(func() error {
 		defer close(queue)
-		return c.feed(f.ctx, h, queue)
+		return c.feed(f, h, queue)
 	})
 	for range c.src.opts.Transfers {
 		reading.Add(1)
@@ -303,34 +303,40 @@ func (c *copier) move(f *fleet, h *haul) {
 }
 
 // feed queues every segment that a vault lacks, once there is memory for it.
-func (c *copier) feed(ctx context.Context, h *haul, queue chan<- moving) error {
+func (c *copier) feed(f *fleet, h *haul, queue chan<- moving) error {
 	progress := c.src.opts.Progress
 	for row, err := range format.DecodeTable(h.table.Open(), h.shape) {
 		if err != nil {
 			return damaged("read", c.src.catalogKey(c.from, format.TableFile(h.im.Name, h.im.Table.SHA256)), err)
 		}
 		m := moving{row: row, image: h.im.Name}
+		living := false
 		for _, r := range h.routes {
-			switch {
-			case !r.living():
-			case r.set.Holds(row):
+			if !r.living() {
+				continue
+			}
+			living = true
+			if r.set.Holds(row) {
 				r.landing.Reused += row.Raw
-			default:
+			} else {
 				m.routes = append(m.routes, r)
 			}
+		}
+		if !living {
+			return f.ended()
 		}
 		if len(m.routes) == 0 {
 			progress.Reused.Add(row.Raw)
 			progress.Done.Add(row.Raw)
 			continue
 		}
-		if err := c.acquire(ctx, memory.RoundUp(row.Stored)); err != nil {
+		if err := c.acquire(f.ctx, memory.RoundUp(row.Stored)); err != nil {
 			return err
 		}
 		select {
 		case queue <- m:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-f.ctx.Done():
+			return f.ctx.Err()
 		}
 	}
 	return nil

@@ -103,10 +103,18 @@ func (f *fleet) wait() error {
 
 // outcome returns what became of the lane, once wait returned err.
 func (l *lane) outcome(err error) error {
-	if l.err != nil || errors.Is(err, errAllFailed) {
+	if l.err != nil {
 		return l.err
 	}
 	return err
+}
+
+// ended is why a run in which no vault lives has no work left.
+func (f *fleet) ended() error {
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	return errAllFailed
 }
 
 // living reports whether the vault still takes part.

@@ -183,7 +183,10 @@ func (s *shipment) run(ctx context.Context) error {
 func (s *shipment) produce(ctx context.Context) error {
 	for i := range format.Segments(s.shape.Data, s.shape.Segment) {
 		raw := format.SegmentRaw(i, s.shape.Data, s.shape.Segment)
-		lacking := s.lacking(i, raw)
+		lacking, living := s.lacking(i, raw)
+		if !living {
+			return s.fleet.ended()
+		}
 		if len(lacking) == 0 {
 			s.progress.Reused.Add(raw)
 			s.progress.Done.Add(raw)
@@ -206,20 +209,21 @@ func (s *shipment) produce(ctx context.Context) error {
 	return nil
 }
 
-// lacking returns the living vaults without the segment, which has that many
-// raw bytes.
-func (s *shipment) lacking(index, raw int64) []*berth {
-	var lacking []*berth
+// lacking returns the vaults without the segment, which has that many raw
+// bytes, and whether any vault lives.
+func (s *shipment) lacking(index, raw int64) (lacking []*berth, living bool) {
 	for _, b := range s.berths {
-		switch {
-		case !b.living():
-		case b.has(index):
+		if !b.living() {
+			continue
+		}
+		living = true
+		if b.has(index) {
 			b.w.reused += raw
-		default:
+		} else {
 			lacking = append(lacking, b)
 		}
 	}
-	return lacking
+	return lacking, living
 }
 
 // work compresses chunks until there are no more.

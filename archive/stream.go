@@ -37,7 +37,11 @@ func (s *shipment) produceStream(ctx context.Context) error {
 			return fmt.Errorf("read %s: %w: more than %d segments", s.im.Title, ErrInvalid, format.MaxSegments)
 		}
 		if seg == nil {
-			if seg, err = s.newSegment(ctx, index, s.lacking(index, 0)); err != nil {
+			lacking, living := s.lacking(index, 0)
+			if !living {
+				return s.fleet.ended()
+			}
+			if seg, err = s.newSegment(ctx, index, lacking); err != nil {
 				return err
 			}
 		}
