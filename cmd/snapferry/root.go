@@ -167,7 +167,8 @@ func (d *deps) log() *slog.Logger {
 
 // runner returns what runs jobs for a command.
 func (d *deps) runner(t job.Tuning) *job.Runner {
-	r := &job.Runner{Program: programName(), Log: d.log(), Now: d.now, Stdin: d.stdin, Stdout: d.stdout, Progress: &job.Progress{}, Tuning: t, Terminal: d.terminal}
+	r := &job.Runner{Program: programName(), Log: d.log(), Now: d.now, Stdin: d.stdin, Stdout: d.stdout, Progress: &job.Progress{},
+		Tuning: t, Terminal: d.terminal}
 	if dir, err := os.UserCacheDir(); err == nil { // without one nothing is remembered
 		r.CacheDir = filepath.Join(dir, "snapferry")
 	}
