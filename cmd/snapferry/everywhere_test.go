@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ type store struct {
 	// endpoint of the server; empty for a folder.
 	endpoint string
 	locks    bool // it can lock objects
+	versions bool // it keeps what is overwritten or deleted
 }
 
 // objects are what a store holds, by key.
@@ -50,12 +52,12 @@ func stores() map[string]func(t *testing.T) store {
 		"s3": func(t *testing.T) store {
 			s := testenv.S3(t)
 			s.MakeBucketOf(storeBucket, testenv.LockedBucket)
-			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true}
+			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true, versions: true}
 		},
 		"gcs": func(t *testing.T) store {
 			s := testenv.GCS(t)
-			s.MakeBucketWith(storeBucket, testenv.GCSOptions{Retention: true})
-			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true}
+			s.MakeBucketWith(storeBucket, testenv.GCSOptions{Versioned: true, Retention: true})
+			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true, versions: true}
 		},
 		"azure": func(t *testing.T) store {
 			s := testenv.Azure(t)
@@ -135,7 +137,15 @@ func TestEverywhere(t *testing.T) {
 				e.Setenv("ELSEWHERE", filepath.Join(e.WorkDir, "elsewhere"))
 				return setup(e)
 			}
-			p.Condition = func(c string) (bool, error) { return c == "locks" && s.locks, nil }
+			p.Condition = func(c string) (bool, error) {
+				switch c {
+				case "locks":
+					return s.locks, nil
+				case "versions":
+					return s.versions, nil
+				}
+				return false, fmt.Errorf("unknown condition %q", c)
+			}
 			p.Cmds["flipobject"] = func(ts *testscript.TestScript, _ bool, args []string) { s.flipObject(ts, args[0]) }
 			p.Cmds["objects"] = func(ts *testscript.TestScript, _ bool, args []string) { s.count(ts, args[0], args[1]) }
 			p.Cmds["removeobject"] = func(ts *testscript.TestScript, _ bool, args []string) {
