@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,9 +70,9 @@ const (
 
 // cloudRow is what was measured of one store.
 type cloudRow struct {
-	name, backup, restore string
-	env                   []string
-	up, down              []sample
+	name, vault, in, out string
+	env                  []string
+	up, down             []sample
 }
 
 // cloudsAll backs the mix up to the S3 server and to the emulators of the
@@ -81,7 +82,7 @@ func cloudsAll(ctx context.Context, b bench) (err error) {
 	if err := writeFile(in, "mix", 42, b.size); err != nil {
 		return err
 	}
-	rows := []*cloudRow{b.cloudRow("versitygw", "s3://snapferry/v?endpoint="+url.QueryEscape(b.server.endpoint)+"&region=us-east-1", in, out, nil)}
+	rows := []*cloudRow{{name: "versitygw", vault: "s3://snapferry/v?endpoint=" + url.QueryEscape(b.server.endpoint) + "&region=us-east-1", in: in, out: out}}
 	for _, e := range emulators() {
 		if _, err := exec.LookPath(e.program); err != nil {
 			b.out.printf("left out, not found: %s (make tools)\n", e.program)
@@ -92,48 +93,50 @@ func cloudsAll(ctx context.Context, b bench) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		rows = append(rows, b.cloudRow(e.name, e.vault(endpoint), in, out, e.env))
+		rows = append(rows, &cloudRow{name: e.name, vault: e.vault(endpoint), in: in, out: out, env: e.env})
 	}
 	for round := range b.rounds {
 		for _, row := range rows {
-			if err := row.once(ctx, b, round, out); err != nil {
+			if err := row.once(ctx, b, round); err != nil {
 				return err
 			}
 		}
 		b.log.Info("round done", "round", round+1, "of", b.rounds)
 	}
-	printClouds(b.out, rows)
+	printClouds(b.out, b, rows)
 	return nil
 }
 
-func (b bench) cloudRow(name, vault, in, out string, env []string) *cloudRow {
-	return &cloudRow{name: name, env: env,
-		backup:  fmt.Sprintf("%s backup %s '%s' --job round-%%d", b.snapferry, in, vault),
-		restore: fmt.Sprintf("%s restore '%s#round-%%d/latest' %s", b.snapferry, vault, out)}
+func (r *cloudRow) backup(b bench, round int) string {
+	return fmt.Sprintf("%s backup %s '%s' --job round-%d", b.snapferry, r.in, r.vault, round)
 }
 
-func (r *cloudRow) once(ctx context.Context, b bench, round int, out string) error {
-	b.env = append(b.env, r.env...)
-	up, err := b.settled(ctx, fmt.Sprintf(r.backup, round))
+func (r *cloudRow) restore(b bench, round int) string {
+	return fmt.Sprintf("%s restore '%s#round-%d/latest' %s", b.snapferry, r.vault, round, r.out)
+}
+
+func (r *cloudRow) once(ctx context.Context, b bench, round int) error {
+	b.env = append(slices.Clone(b.env), r.env...)
+	up, err := b.settled(ctx, r.backup(b, round))
 	if err != nil {
 		return err
 	}
-	down, err := b.settled(ctx, fmt.Sprintf(r.restore, round))
+	down, err := b.settled(ctx, r.restore(b, round))
 	if err != nil {
 		return err
 	}
 	r.up, r.down = append(r.up, up), append(r.down, down)
-	return os.Remove(out)
+	return os.Remove(r.out)
 }
 
-func printClouds(w *printer, rows []*cloudRow) {
+func printClouds(w *printer, b bench, rows []*cloudRow) {
 	w.printf("%-16s %8s %8s %14s %14s   %s\n", "", "up s", "down s", "up of S3's", "down of S3's", "each up | each down")
 	for _, r := range rows {
 		w.printf("%-16s %8.2f %8.2f %14.2f %14.2f   %s | %s\n", r.name, medianWall(r.up).Seconds(), medianWall(r.down).Seconds(),
 			ratioOf(medianWall(rows[0].up), medianWall(r.up)), ratioOf(medianWall(rows[0].down), medianWall(r.down)), eachWall(r.up), eachWall(r.down))
 	}
 	for _, r := range rows {
-		w.printf("  $ "+r.backup+"\n  $ "+r.restore+"\n", 0, 0)
+		w.printf("  $ %s\n  $ %s\n", r.backup(b, 0), r.restore(b, 0))
 	}
 }
 
