@@ -90,15 +90,6 @@ func (v *Vault) fetchVersion(ctx context.Context, budget *memory.Budget, key str
 	return nil, nil //nolint:nilnil // none is right, and no error
 }
 
-// orVersion returns an older version that is right, or else the cause.
-func (v *Vault) orVersion(ctx context.Context, budget *memory.Budget, key string, size int64, sum string, cause error) (*memory.Buffer, error) { //nolint:revive // one more than five: what fetch has, and its error
-	buf, err := v.fetchVersion(ctx, budget, key, size, sum)
-	if buf != nil || err != nil {
-		return buf, err
-	}
-	return nil, cause
-}
-
 // readLimited reads all of r, at most limit bytes, and closes it.
 func readLimited(r io.ReadCloser, key string, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))

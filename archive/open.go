@@ -92,6 +92,13 @@ const fetchTries = 2
 // sum, in hexadecimal. Any other content is ErrDamaged. The memory must have
 // been acquired.
 func (v *Vault) fetch(ctx context.Context, budget *memory.Budget, key string, size int64, sum string) (*memory.Buffer, error) {
+	older := func(cause error) (*memory.Buffer, error) {
+		buf, err := v.fetchVersion(ctx, budget, key, size, sum)
+		if buf == nil && err == nil {
+			err = cause
+		}
+		return buf, err
+	}
 	var problem error
 	for range fetchTries {
 		buf := budget.NewBuffer()
@@ -107,14 +114,14 @@ func (v *Vault) fetch(ctx context.Context, budget *memory.Budget, key string, si
 		default:
 			buf.Free()
 			if errors.Is(err, providers.ErrNotFound) {
-				return v.orVersion(ctx, budget, key, size, sum, err)
+				return older(err)
 			}
 			return nil, err
 		}
 		buf.Free()
 		v.opts.Log.Warn("object read with wrong content", "key", key, "problem", problem)
 	}
-	return v.orVersion(ctx, budget, key, size, sum, damaged("read", key, problem))
+	return older(damaged("read", key, problem))
 }
 
 // pulled is a segment that was read and found right.

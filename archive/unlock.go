@@ -41,7 +41,8 @@ func (b *Backup) unlock(ctx context.Context) (*envelope.Key, error) {
 // those that were rewrapped later, in their order.
 func (v *Vault) openKey(ctx context.Context, n format.Name, e *format.Encryption) (*envelope.Key, error) {
 	if v.opts.Keys.Identities == nil {
-		return nil, &Error{Op: "open", Name: n.String(), Err: fmt.Errorf("%w: it is encrypted for recipients %s, and no identity is given", ErrKey, recipientsText(e.Recipients)),
+		return nil, &Error{Op: "open", Name: n.String(),
+			Err:  fmt.Errorf("%w: it is encrypted for recipients %s, and no identity is given", ErrKey, recipientsText(e.Recipients)),
 			Hint: "Name a private key with --identity file:PATH, env:NAME or command:PROGRAM, or the passphrase with --passphrase."}
 	}
 	identities, err := v.opts.Keys.Identities(ctx)

@@ -206,7 +206,7 @@ func (v *Vault) readCapture(ctx context.Context, n format.Name, ref *format.Obje
 	return c, sealed, nil
 }
 
-var errNotNamed = errors.New("it is not the object the manifest names") //nolint:gochecknoglobals // never written
+var errNotNamed = errors.New("it is not the object the manifest names")
 
 // readManifest reads and checks the manifest.json of n, and its signature
 // where the vault demands one or, with look set, where there may be one.

@@ -23,7 +23,8 @@ const recipientHint = "write age1…, or a line such as those in files that end 
 func (s *session) keys(a *Access) (archive.Keys, error) {
 	var k archive.Keys
 	if len(a.Recipients) > 0 && a.Passphrase != nil {
-		return k, usage("a passphrase", errors.New("there can be no recipient beside it"), "leave out the passphrase, or the recipients; age encrypts to one or the others")
+		return k, usage("a passphrase", errors.New("there can be no recipient beside it"),
+			"leave out the passphrase, or the recipients; age encrypts to one or the others")
 	}
 	switch {
 	case len(a.Recipients) > 0:
@@ -174,7 +175,8 @@ func (o *opened) history(a *Access) (providers.Versioner, error) {
 	}
 	v, ok := providers.Feature[providers.Versioner](o.bucket)
 	if !ok {
-		return nil, usage("--versions", fmt.Errorf("%s keeps no older versions", o.shown), "leave it out; only a bucket with versioning has what was overwritten or deleted")
+		return nil, usage("--versions", fmt.Errorf("%s keeps no older versions", o.shown),
+			"leave it out; only a bucket with versioning has what was overwritten or deleted")
 	}
 	return v, nil
 }

@@ -21,12 +21,12 @@ func (o *oldest) Unwrap() Bucket { return o.Bucket }
 // List implements Bucket.
 func (o *oldest) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		last, any := "", false
+		last, some := "", false
 		for v, err := range o.versions.Versions(ctx, prefix) {
-			if err == nil && any && v.Key == last {
+			if err == nil && some && v.Key == last {
 				continue
 			}
-			last, any = v.Key, true
+			last, some = v.Key, true
 			if !yield(v.Object, err) || err != nil {
 				return
 			}
