@@ -3,8 +3,10 @@ package format
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/snapferry/snapferry/archive/frame"
 )
@@ -81,6 +83,12 @@ type Encryption struct {
 	Identity string `json:"identity"`
 }
 
+// isAgeKey reports whether s can stand where a shell reads a public key.
+func isAgeKey(s string) bool {
+	digits, ok := strings.CutPrefix(s, "age1")
+	return ok && digits != "" && strings.Trim(digits, "0123456789abcdefghijklmnopqrstuvwxyz") == ""
+}
+
 // MaxRecipients is the most recipients a backup may have.
 const MaxRecipients = 64
 
@@ -88,8 +96,10 @@ func (e *Encryption) check() error {
 	switch {
 	case e == nil:
 		return nil
-	case !strings.HasPrefix(e.Recipient, "age1"):
+	case !isAgeKey(e.Recipient):
 		return fmt.Errorf("recipient %q is no public key of age", e.Recipient)
+	case slices.ContainsFunc(e.Recipients, func(r string) bool { return strings.ContainsFunc(r, unicode.IsControl) }):
+		return errors.New("a recipient holds control characters")
 	case len(e.Recipients) < 1 || len(e.Recipients) > MaxRecipients:
 		return fmt.Errorf("%d recipients, 1 to %d are allowed", len(e.Recipients), MaxRecipients)
 	case e.Identity == "":
