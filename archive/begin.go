@@ -88,6 +88,17 @@ type imageState struct {
 // Name returns the backup's full name.
 func (w *Writer) Name() format.Name { return w.name }
 
+// Capture returns what was begun.
+func (w *Writer) Capture() *format.Capture { return w.capture }
+
+// Signature returns how Commit signs; nil: not at all.
+func (w *Writer) Signature() *Signature {
+	if w.key == nil {
+		return nil
+	}
+	return &Signature{By: w.key.Public(), Trusted: true} // a key that is none of the signers does not begin
+}
+
 // Resumed reports whether an earlier run had begun this very backup.
 func (w *Writer) Resumed() bool { return w.resumed }
 

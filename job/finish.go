@@ -31,11 +31,14 @@ func (r *Runner) Finish(ctx context.Context, req FinishRequest) (*FinishReport, 
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.vault.Finish(ctx, e.Name, req.Unchecked)
+	if _, err := s.vault.Finish(ctx, e.Name, req.Unchecked); err != nil {
+		return nil, err
+	}
+	finished, err := s.vault.Open(ctx, e.Name)
 	if err != nil {
 		return nil, err
 	}
 	report := &FinishReport{Backup: s.named(e.Name), Run: s.run()}
-	report.complete(m)
+	report.opened(finished)
 	return report, nil
 }

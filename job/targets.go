@@ -134,6 +134,7 @@ func (t *target) report(spec archive.Spec) VaultReport {
 	}
 	if t.made != nil {
 		r.complete(t.made)
+		r.protected(t.writer.Capture(), t.writer.Signature())
 	}
 	return r
 }
