@@ -134,6 +134,7 @@ func TestParseRecipients(t *testing.T) {
 	for name, line := range map[string]string{
 		"nobody": "", "name": "bob", "private": secret, "lower private": strings.ToLower(secret), "bad key": one[:len(one)-1] + "q", "short ssh": "ssh-ed25519",
 		"ecdsa": "ecdsa-sha2-nistp256 AAAA", "bad ssh": "ssh-rsa AAAA", "bad post-quantum": "age1pq1qqqq", "private ssh": "-----BEGIN OPENSSH PRIVATE KEY-----",
+		"private behind age": "age1 " + secret, "private behind post-quantum": "age1pq1 " + secret, "private behind ssh": "ssh-ed25519 " + secret,
 	} {
 		_, err := ParseRecipients([]string{line}, nil)
 		if !errors.Is(err, ErrInvalid) || strings.Contains(strings.ToUpper(err.Error()), strings.ToUpper(secret)) {

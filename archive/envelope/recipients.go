@@ -70,6 +70,9 @@ func parseRecipient(line string, ui *plugin.ClientUI) (name string, r age.Recipi
 	default:
 		return "", nil, fmt.Errorf("%w: a recipient begins with age1, ssh-ed25519 or ssh-rsa", ErrInvalid)
 	}
+	if err != nil && looksPrivate(line) { // which the error would repeat
+		return "", nil, fmt.Errorf("%w: it holds a private key, and a recipient is a public one", ErrInvalid)
+	}
 	if err != nil {
 		return "", nil, fmt.Errorf("%w: %v", ErrInvalid, err)
 	}
