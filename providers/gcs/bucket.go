@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"google.golang.org/api/storage/v1"
+	"cloud.google.com/go/storage"
 
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/internal/transport"
@@ -16,8 +16,7 @@ import (
 type Bucket struct {
 	location location
 	options  providers.Options
-	service  *storage.Service
-	client   *http.Client // that of service
+	store    *storage.BucketHandle
 	idle     *http.Transport
 }
 
@@ -52,34 +51,27 @@ func (b *Bucket) put(ctx context.Context, op, key string, body providers.Body) e
 	if err != nil {
 		return b.explain(ctx, op, key, err)
 	}
-	return b.compare(ctx, op, key, stored, &storage.Object{Crc32c: crc, Size: uint64(body.Size())}) //nolint:gosec // a size
+	if stored.Generation <= 0 || stored.CRC32C != crc || stored.Size != body.Size() {
+		return b.damaged(ctx, op, key, stored, fmt.Errorf("%w: the store keeps %d bytes with CRC32C %08x, sent were %d with %08x",
+			providers.ErrChecksum, stored.Size, stored.CRC32C, body.Size(), crc))
+	}
+	return nil
 }
 
 // exists asks for the object. It is a hint: no answer means no.
 func (b *Bucket) exists(ctx context.Context, key string) bool {
-	call := b.service.Objects.Get(b.location.bucket, key).Fields("size").Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	_, err := call.Do()
+	_, err := b.store.Object(key).Attrs(once(ctx))
 	return err == nil
 }
 
-// compare looks at what the store says it keeps. GCS refuses bytes that do not
-// have the checksum sent with them, so a difference is the fault of something
-// that only looks like it. The object must not stay, since its name would
-// vouch for it; where it cannot be removed, the user has to know.
-func (b *Bucket) compare(ctx context.Context, op, key string, stored, sent *storage.Object) error {
-	if stored.Crc32c == sent.Crc32c && stored.Size == sent.Size {
-		return nil
-	}
-	cause := fmt.Errorf("%w: the store keeps %d bytes with CRC32C %q, sent were %d with %q",
-		providers.ErrChecksum, stored.Size, stored.Crc32c, sent.Size, sent.Crc32c)
-	call := b.service.Objects.Delete(b.location.bucket, key).IfGenerationMatch(stored.Generation).Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	if call.Do() == nil {
+// damaged removes an object of which the store says that it keeps other bytes
+// than were sent. GCS refuses bytes that do not have the checksum sent with
+// them, so this is the fault of something that only looks like it. The object
+// must not stay, since its name would vouch for it; where it cannot be
+// removed, the user has to know.
+func (b *Bucket) damaged(ctx context.Context, op, key string, stored *storage.ObjectAttrs, cause error) error {
+	o := b.store.Object(key).If(storage.Conditions{GenerationMatch: stored.Generation})
+	if o.Delete(once(ctx)) == nil {
 		return &providers.Error{Op: op, Key: key, Err: cause}
 	}
 	return &providers.Error{Op: op, Key: key, Err: fmt.Errorf("%w: %w", providers.ErrUnsupported, cause),
@@ -92,18 +84,14 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, "delete", key); err != nil {
 		return err
 	}
-	call := b.service.Objects.Delete(b.location.bucket, key).Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	err := b.explain(ctx, "delete", key, call.Do())
+	err := b.explain(ctx, "delete", key, b.store.Object(key).Delete(once(ctx)))
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-// Close ends idle connections.
+// Close ends idle connections. The library holds nothing else.
 func (b *Bucket) Close() error {
 	b.idle.CloseIdleConnections()
 	return nil

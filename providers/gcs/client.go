@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
-	"google.golang.org/api/storage/v1"
 
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/internal/transport"
@@ -44,15 +44,27 @@ func newBucket(l location, o providers.Options) (*Bucket, error) {
 		}
 		client.Transport = a
 	}
-	// With a client of ours the library neither looks for credentials of its
-	// own nor for an emulator, and nothing is sent; so the context of opening
-	// is not needed.
-	service, err := storage.NewService(context.Background(), option.WithHTTPClient(client), option.WithEndpoint(l.base()+"/storage/v1/"))
+	base, err := url.Parse(l.base())
 	if err != nil {
 		return nil, &providers.Error{Op: "open", Key: l.raw, Err: err}
 	}
-	service.UserAgent = userAgent(o)
-	return &Bucket{location: l, options: o, service: service, client: client, idle: pool}, nil
+	// Above the credentials: what they ask for is no business of the store.
+	client.Transport = guard{next: client.Transport, agent: userAgent(o), prefix: base.Path}
+	base.Path, base.RawPath = "/storage/v1/", ""
+	// Nothing is sent; so the context of opening is not needed. The library
+	// would look for credentials of its own if it were not told that it needs
+	// none, and have metrics of its own if the environment asks for them.
+	sdk, err := storage.NewClient(context.Background(), option.WithHTTPClient(client), option.WithEndpoint(base.String()),
+		option.WithoutAuthentication(), storage.WithJSONReads(), storage.WithDisabledClientMetrics())
+	if err != nil {
+		return nil, &providers.Error{Op: "open", Key: l.raw, Err: err, Hint: "check STORAGE_EMULATOR_HOST, which Google's library reads"}
+	}
+	sdk.SetRetry(storage.WithPolicy(storage.RetryNever))
+	store := sdk.Bucket(l.bucket)
+	if l.userProject != "" {
+		store = store.UserProject(l.userProject)
+	}
+	return &Bucket{location: l, options: o, store: store, idle: pool}, nil
 }
 
 func userAgent(o providers.Options) string {

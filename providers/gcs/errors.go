@@ -32,6 +32,9 @@ func (b *Bucket) explain(ctx context.Context, op, key string, err error) error {
 	if c, ok := errors.AsType[*credentialsError](err); ok {
 		return explainCredentials(op, key, c.err)
 	}
+	if f, ok := errors.AsType[*finding](err); ok {
+		return &providers.Error{Op: op, Key: key, Err: f.err}
+	}
 	a, answered := parseAnswer(err)
 	if !answered {
 		return &providers.Error{Op: op, Key: key, Err: transport.Unreachable(err)}
@@ -184,7 +187,7 @@ func (b *Bucket) missing(ctx context.Context, op string, a answer) *providers.Er
 	if a.says("no such object") {
 		return refuse(providers.ErrNotFound, "")
 	}
-	_, err := b.listCall(ctx, "").MaxResults(1).Fields("items(name)").Do()
+	_, err := b.probe(ctx)
 	if err == nil {
 		return refuse(providers.ErrNotFound, "")
 	}

@@ -343,6 +343,10 @@ func TestEmulatorOfTheEnvironment(t *testing.T) {
 	if err := b.Put(t.Context(), "a", providers.Bytes(nil)); err != nil {
 		t.Error(err)
 	}
+	t.Setenv("STORAGE_EMULATOR_HOST", "http://[::1")
+	if _, _, err := all.Registry().Open(t.Context(), server.URL("vault", ""), providers.Options{}); err != nil {
+		wantError(t, err, err, "open", "STORAGE_EMULATOR_HOST")
+	}
 	t.Setenv("STORAGE_EMULATOR_HOST", "::::")
 	_, _, err := all.Registry().Open(t.Context(), "gs://vault", providers.Options{})
 	wantError(t, err, providers.ErrInvalidURL, "open", "STORAGE_EMULATOR_HOST")

@@ -17,11 +17,28 @@ import (
 	"github.com/snapferry/snapferry/providers/providertest"
 )
 
+// midway lets the faults of tr find the middle of uploads, which the library
+// sends without a length.
+func midway(tr *faults.Transport, size int64) func(http.RoundTripper) http.RoundTripper {
+	withLength := func(next http.RoundTripper, length int64) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost {
+				r = r.Clone(r.Context())
+				r.ContentLength = length
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	return func(next http.RoundTripper) http.RoundTripper {
+		return withLength(tr.Wrap(withLength(next, -1)), size)
+	}
+}
+
 // faulty opens a bucket whose requests meet the faults of tr, decorated with
 // short waits, and the log of its attempts.
 func faulty(t *testing.T, url string, tr *faults.Transport, log *bytes.Buffer) providers.Bucket {
 	t.Helper()
-	b := providers.Decorate(openURL(t, url, providers.Options{Transport: tr.Wrap}), providers.Policy{
+	b := providers.Decorate(openURL(t, url, providers.Options{Transport: midway(tr, 60_000)}), providers.Policy{
 		Log: slog.New(slog.NewTextHandler(log, nil)), RetryBase: time.Millisecond, RetryCap: 2 * time.Millisecond,
 	})
 	t.Cleanup(func() { _ = b.Close() }) // connections may be broken

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"google.golang.org/api/googleapi"
-	"google.golang.org/api/storage/v1"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -81,12 +80,12 @@ func FuzzAnswer(f *testing.F) {
 // listable is a bucket that lists nothing, without a network.
 func listable(t *testing.T) *Bucket {
 	t.Helper()
-	client := &http.Client{Transport: answering(`{}`)}
-	service, err := storage.New(client) //nolint:staticcheck // it takes the client as it is
+	b, err := newBucket(location{bucket: "vault", anonymous: true, universe: defaultUniverse},
+		providers.Options{Transport: func(http.RoundTripper) http.RoundTripper { return answering(`{}`) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Bucket{location: location{bucket: "vault"}, service: service, client: client}
+	return b
 }
 
 type answering string

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/api/storage/v1"
+	"cloud.google.com/go/storage"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -17,7 +17,7 @@ import (
 // Inspect asks for the settings of the bucket and, if they do not rule out
 // that everybody may read, for its policy.
 func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
-	settings, err := b.settings(ctx, "inspect", "location", "versioning", "iamConfiguration", "encryption", "objectRetention")
+	settings, err := b.settings(ctx, "inspect")
 	if errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrCredentials) && b.location.anonymous {
 		unknown := providers.Trait{State: providers.Unknown, Detail: "storage.buckets.get is not allowed to this identity"}
 		return providers.Inspection{Versioning: unknown, Public: unknown, Encryption: b.encryption(nil), Lock: unknown}, nil
@@ -26,9 +26,9 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 		return providers.Inspection{}, err
 	}
 	in := providers.Inspection{Region: strings.ToLower(settings.Location), Encryption: b.encryption(settings.Encryption)}
-	in.Versioning = trait(settings.Versioning != nil && settings.Versioning.Enabled, "object versioning")
-	in.Lock = trait(settings.ObjectRetention != nil && settings.ObjectRetention.Mode == "Enabled", "object retention")
-	in.Public, err = b.public(ctx, settings.IamConfiguration)
+	in.Versioning = trait(settings.VersioningEnabled, "object versioning")
+	in.Lock = trait(settings.ObjectRetentionMode == retentionEnabled, "object retention")
+	in.Public, err = b.public(ctx, settings)
 	return in, err
 }
 
@@ -44,8 +44,8 @@ func (b *Bucket) encryption(e *storage.BucketEncryption) providers.Trait {
 	switch {
 	case b.location.kmsKey != "":
 		return providers.Trait{State: providers.On, Detail: "the key of the URL, " + b.location.kmsKey}
-	case e != nil && e.DefaultKmsKeyName != "":
-		return providers.Trait{State: providers.On, Detail: "the bucket's default key, " + e.DefaultKmsKeyName}
+	case e != nil && e.DefaultKMSKeyName != "":
+		return providers.Trait{State: providers.On, Detail: "the bucket's default key, " + e.DefaultKMSKeyName}
 	case e == nil:
 		return providers.Trait{State: providers.On, Detail: "Google encrypts everything at rest"}
 	}
@@ -54,15 +54,11 @@ func (b *Bucket) encryption(e *storage.BucketEncryption) providers.Trait {
 
 // public finds out whether somebody without credentials, or anybody with a
 // Google account, has a role on the bucket.
-func (b *Bucket) public(ctx context.Context, c *storage.BucketIamConfiguration) (providers.Trait, error) {
-	if c != nil && c.PublicAccessPrevention == "enforced" {
+func (b *Bucket) public(ctx context.Context, settings *storage.BucketAttrs) (providers.Trait, error) {
+	if settings.PublicAccessPrevention == storage.PublicAccessPreventionEnforced {
 		return providers.Trait{State: providers.Off, Detail: "public access prevention is enforced"}, nil
 	}
-	call := b.service.Buckets.GetIamPolicy(b.location.bucket).OptionsRequestedPolicyVersion(3).Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	policy, err := call.Do()
+	policy, err := b.store.IAM().V3().Policy(once(ctx))
 	if err != nil {
 		if cerr := ctx.Err(); cerr != nil {
 			return providers.Trait{}, &providers.Error{Op: "inspect", Key: b.place(), Err: cerr}
@@ -76,7 +72,7 @@ func (b *Bucket) public(ctx context.Context, c *storage.BucketIamConfiguration) 
 			}
 		}
 	}
-	if c != nil && c.UniformBucketLevelAccess != nil && c.UniformBucketLevelAccess.Enabled {
+	if settings.UniformBucketLevelAccess.Enabled {
 		return providers.Trait{State: providers.Off, Detail: "the bucket's policy names nobody in general"}, nil
 	}
 	return providers.Trait{State: providers.Unknown,
@@ -85,11 +81,11 @@ func (b *Bucket) public(ctx context.Context, c *storage.BucketIamConfiguration) 
 
 // ServerTime asks for one key of a listing, which who uses a vault is allowed.
 func (b *Bucket) ServerTime(ctx context.Context) (time.Time, error) {
-	page, err := b.listCall(ctx, "").MaxResults(1).Fields("items(name)").Do()
+	header, err := b.probe(ctx)
 	if err != nil {
 		return time.Time{}, b.explain(ctx, "inspect", b.place(), err)
 	}
-	now, err := http.ParseTime(page.Header.Get("Date"))
+	now, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
 		return time.Time{}, &providers.Error{Op: "inspect", Key: b.place(), Err: fmt.Errorf("%w: its answers have no date", providers.ErrUnsupported)}
 	}

@@ -2,12 +2,13 @@ package gcs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
-	"time"
+	"net/http"
 
-	"google.golang.org/api/googleapi"
-	"google.golang.org/api/storage/v1"
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -46,8 +47,8 @@ func (b *Bucket) ListAfter(ctx context.Context, prefix, after string) iter.Seq2[
 }
 
 // entries yields what the store lists from a key on, page by page.
-func (b *Bucket) entries(ctx context.Context, prefix, from string, versions bool) iter.Seq2[*storage.Object, error] {
-	return func(yield func(*storage.Object, error) bool) {
+func (b *Bucket) entries(ctx context.Context, prefix, from string, versions bool) iter.Seq2[*storage.ObjectAttrs, error] {
+	return func(yield func(*storage.ObjectAttrs, error) bool) {
 		err := ctx.Err()
 		if err == nil {
 			err = providers.CheckListPrefix(prefix)
@@ -56,56 +57,55 @@ func (b *Bucket) entries(ctx context.Context, prefix, from string, versions bool
 			yield(nil, &providers.Error{Op: "list", Key: prefix, Err: err})
 			return
 		}
-		token := ""
+		o := &operation{pages: true}
+		it := b.store.Objects(o.in(ctx), query(prefix, from, versions))
+		it.PageInfo().MaxSize = pageSize
 		for {
-			page, err := b.listCall(ctx, prefix).StartOffset(from).PageToken(token).Versions(versions).
-				MaxResults(pageSize).Fields("nextPageToken", fields(versions)).Do()
-			if err != nil {
-				yield(nil, b.explain(ctx, "list", prefix, err))
+			raw, err := it.Next()
+			switch {
+			case errors.Is(err, iterator.Done):
+				return
+			case errors.Is(err, errTwice):
+				err = &providers.Error{Op: "list", Key: prefix, Err: fmt.Errorf("%w: its pages of a listing do not end", providers.ErrUnsupported)}
+			default:
+				err = b.explain(ctx, "list", prefix, err)
+			}
+			if !yield(raw, err) || err != nil {
 				return
 			}
-			for _, o := range page.Items {
-				if !yield(o, nil) {
-					return
-				}
-			}
-			if page.NextPageToken == "" {
-				return
-			}
-			if page.NextPageToken == token {
-				yield(nil, &providers.Error{Op: "list", Key: prefix, Err: fmt.Errorf("%w: its pages of a listing do not end", providers.ErrUnsupported)})
-				return
-			}
-			token = page.NextPageToken
 		}
 	}
 }
 
-func (b *Bucket) listCall(ctx context.Context, prefix string) *storage.ObjectsListCall {
-	call := b.service.Objects.List(b.location.bucket).Context(ctx)
-	if prefix != "" {
-		call.Prefix(prefix)
-	}
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	return call
-}
-
-func fields(versions bool) googleapi.Field {
+func query(prefix, from string, versions bool) *storage.Query {
+	q := &storage.Query{Prefix: prefix, StartOffset: from, Versions: versions, Projection: storage.ProjectionNoACL}
+	attributes := []string{"Name", "Size", "Created"}
 	if versions {
-		return "items(name,size,timeCreated,timeDeleted,generation)"
+		attributes = append(attributes, "Generation", "Deleted")
 	}
-	return "items(name,size,timeCreated)"
+	_ = q.SetAttrSelection(attributes) // fails for unknown names alone
+	return q
 }
 
-func object(prefix string, raw *storage.Object) (providers.Object, error) {
-	created, err := time.Parse(time.RFC3339, raw.TimeCreated)
-	if err != nil {
-		return providers.Object{}, &providers.Error{Op: "list", Key: prefix,
-			Err: fmt.Errorf("the store says that %q was created at %q, which is no time", raw.Name, raw.TimeCreated)}
+// probe asks for one key of a listing, and returns the header of the answer.
+func (b *Bucket) probe(ctx context.Context) (http.Header, error) {
+	o := new(operation)
+	it := b.store.Objects(o.in(ctx), &storage.Query{Projection: storage.ProjectionNoACL})
+	it.PageInfo().MaxSize = 1
+	_, err := it.Next()
+	// Of an empty page that is not the last the library asks for the next.
+	if errors.Is(err, iterator.Done) || errors.Is(err, errTwice) {
+		err = nil
 	}
-	return providers.Object{Key: raw.Name, Size: int64(raw.Size), Created: created.UTC()}, nil //nolint:gosec // below 2^63
+	return o.header, err
+}
+
+func object(prefix string, raw *storage.ObjectAttrs) (providers.Object, error) {
+	if raw.Created.IsZero() {
+		return providers.Object{}, &providers.Error{Op: "list", Key: prefix,
+			Err: fmt.Errorf("what the store says about the creation of %q is no time", raw.Name)}
+	}
+	return providers.Object{Key: raw.Name, Size: raw.Size, Created: raw.Created.UTC()}, nil
 }
 
 func unsorted(prefix, last, key string) error {

@@ -2,14 +2,16 @@ package gcs
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
-	"google.golang.org/api/googleapi"
-	"google.golang.org/api/storage/v1"
+	"cloud.google.com/go/storage"
 
 	"github.com/snapferry/snapferry/providers"
 )
+
+// retentionEnabled is the mode of a bucket whose objects can have a retention.
+const retentionEnabled = "Enabled"
 
 // The modes of an object's retention.
 const (
@@ -31,11 +33,11 @@ func (b *Bucket) CheckLock(ctx context.Context, mode providers.LockMode) error {
 		return &providers.Error{Op: "lock", Key: b.place(), Err: fmt.Errorf("%w: lock mode %q", providers.ErrUnsupported, mode),
 			Hint: "use governance or compliance"}
 	}
-	settings, err := b.settings(ctx, "lock", "objectRetention")
+	settings, err := b.settings(ctx, "lock")
 	if err != nil {
 		return err
 	}
-	if settings.ObjectRetention == nil || settings.ObjectRetention.Mode != "Enabled" {
+	if settings.ObjectRetentionMode != retentionEnabled {
 		return &providers.Error{Op: "lock", Key: b.place(), Err: fmt.Errorf("%w: objects of this bucket cannot be locked", providers.ErrUnsupported),
 			Hint: "enable object retention: `gcloud storage buckets update " + b.place() + " --enable-per-object-retention`; it cannot be switched off again"}
 	}
@@ -47,11 +49,7 @@ func (b *Bucket) LockOf(ctx context.Context, key string) (providers.Lock, error)
 	if err := check(ctx, "get", key); err != nil {
 		return providers.Lock{}, err
 	}
-	call := b.service.Objects.Get(b.location.bucket, key).Fields("retention").Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	o, err := call.Do()
+	o, err := b.store.Object(key).Attrs(once(ctx))
 	if err != nil {
 		return providers.Lock{}, b.explain(ctx, "get", key, err)
 	}
@@ -62,21 +60,16 @@ func (b *Bucket) LockOf(ctx context.Context, key string) (providers.Lock, error)
 	if o.Retention.Mode == retentionLocked {
 		lock.Mode = providers.LockCompliance
 	}
-	if lock.Until, err = time.Parse(time.RFC3339, o.Retention.RetainUntilTime); err != nil {
-		return providers.Lock{}, &providers.Error{Op: "get", Key: key,
-			Err: fmt.Errorf("the store says that the lock ends at %q, which is no time", o.Retention.RetainUntilTime)}
+	if o.Retention.RetainUntil.IsZero() {
+		return providers.Lock{}, &providers.Error{Op: "get", Key: key, Err: errors.New("what the store says about the end of the lock is no time")}
 	}
-	lock.Until = lock.Until.UTC()
+	lock.Until = o.Retention.RetainUntil.UTC()
 	return lock, nil
 }
 
-// settings asks for some fields of the bucket, which needs storage.buckets.get.
-func (b *Bucket) settings(ctx context.Context, op string, fields ...googleapi.Field) (*storage.Bucket, error) {
-	call := b.service.Buckets.Get(b.location.bucket).Fields(fields...).Context(ctx)
-	if b.location.userProject != "" {
-		call.UserProject(b.location.userProject)
-	}
-	settings, err := call.Do()
+// settings asks for the bucket, which needs storage.buckets.get.
+func (b *Bucket) settings(ctx context.Context, op string) (*storage.BucketAttrs, error) {
+	settings, err := b.store.Attrs(once(ctx))
 	if err != nil {
 		return nil, b.explain(ctx, op, b.place(), err)
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 
-	"google.golang.org/api/storage/v1"
+	"cloud.google.com/go/storage"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -18,7 +18,7 @@ import (
 // objects, which GCS keeps beside versions, are not among them.
 func (b *Bucket) Versions(ctx context.Context, prefix string) iter.Seq2[providers.Version, error] {
 	return func(yield func(providers.Version, error) bool) {
-		var same []*storage.Object // the generations of one key
+		var same []*storage.ObjectAttrs // the generations of one key
 		flush := func() bool {
 			for v, err := range versions(prefix, same) {
 				if !yield(v, err) || err != nil {
@@ -48,13 +48,13 @@ func (b *Bucket) Versions(ctx context.Context, prefix string) iter.Seq2[provider
 // versions yields the generations of one key, the oldest first. The API
 // promises no order among them, and fake-gcs-server repeats some on the next
 // page.
-func versions(prefix string, same []*storage.Object) iter.Seq2[providers.Version, error] {
+func versions(prefix string, same []*storage.ObjectAttrs) iter.Seq2[providers.Version, error] {
 	return func(yield func(providers.Version, error) bool) {
-		slices.SortFunc(same, func(a, b *storage.Object) int { return cmp.Compare(a.Generation, b.Generation) })
-		same = slices.CompactFunc(same, func(a, b *storage.Object) bool { return a.Generation == b.Generation })
+		slices.SortFunc(same, func(a, b *storage.ObjectAttrs) int { return cmp.Compare(a.Generation, b.Generation) })
+		same = slices.CompactFunc(same, func(a, b *storage.ObjectAttrs) bool { return a.Generation == b.Generation })
 		for _, raw := range same {
 			o, err := object(prefix, raw)
-			v := providers.Version{Object: o, ID: strconv.FormatInt(raw.Generation, 10), Current: raw.TimeDeleted == ""}
+			v := providers.Version{Object: o, ID: strconv.FormatInt(raw.Generation, 10), Current: raw.Deleted.IsZero()}
 			if !yield(v, err) || err != nil {
 				return
 			}
