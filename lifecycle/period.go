@@ -1,6 +1,9 @@
 package lifecycle
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Period is one hour, day, ISO week, month or year of a zone. Hours are those
 // of UTC, which no change of clocks makes longer or shorter.
@@ -53,6 +56,29 @@ func (p Period) Start() time.Time {
 		return p.date
 	}
 	return startOfDay(p.date, p.zone)
+}
+
+// Kind returns the tier whose periods are of this kind.
+func (p Period) Kind() Tier { return p.kind }
+
+// Contains reports whether t is in the period.
+func (p Period) Contains(t time.Time) bool { return PeriodOf(p.kind, t, p.zone) == p }
+
+// String names the period: 2026-11-25, 2026-W48, 2026-11, 2026.
+func (p Period) String() string {
+	switch p.kind {
+	case Hourly:
+		return p.date.Format("2006-01-02T15Z")
+	case Weekly:
+		year, week := p.date.ISOWeek()
+		return fmt.Sprintf("%d-W%02d", year, week)
+	case Monthly:
+		return p.date.Format("2006-01")
+	case Yearly:
+		return p.date.Format("2006")
+	case Daily, Manual:
+	}
+	return p.date.Format(time.DateOnly)
 }
 
 // startOfDay returns the first instant of a date in zone. Where clocks are

@@ -6,12 +6,21 @@ import (
 
 // Keep says how long backups stand for periods of one kind.
 type Keep struct {
-	Count int // whole periods kept beside the current one (n_k); 0: this kind is not kept
-	Slack int // further periods that make up for ones without a success (s_k)
+	Count int  // whole periods kept beside the current one (n_k); 0: this kind is not kept
+	Slack int  // further periods that make up for ones without a success (s_k)
+	Move  Move // of the data of this kind's tier to another storage class
+}
+
+// Move is a transition of a tier's data, never of its catalog, to another
+// storage class; zero: there is none.
+type Move struct {
+	Days  int    // after creation, whole days of 24 hours; at least 1
+	Class string // as the store spells it: GLACIER_IR, NEARLINE, Cool
 }
 
 // Policy is what a vault promises to keep. Its zero value promises nothing and
-// so lets every backup live for ever.
+// so lets every backup live for ever. Policies can be compared with ==, if
+// their zones come from the same call; Equal takes zones by their names.
 type Policy struct {
 	Hourly, Daily, Weekly, Monthly, Yearly Keep
 	// Zone is where days, weeks, months and years begin; nil means UTC.
@@ -19,6 +28,50 @@ type Policy struct {
 	// MaxChain is the age in days, from the root on, at which the last
 	// differential of a chain may be taken; 0 where there are none.
 	MaxChain int
+	// MaxUpload is the longest time from the first object of a backup to its
+	// manifest; 0 means DefaultMaxUpload.
+	MaxUpload time.Duration
+	// Undo is how many days what was overwritten or deleted stays as an older
+	// version, in a store that keeps those; 0 means DefaultUndo.
+	Undo int
+	// Restore is how many days the longest restore may take, thawing included;
+	// 0 means 1.
+	Restore int
+}
+
+// What a Policy means where it says nothing.
+const (
+	DefaultMaxUpload = 72 * time.Hour
+	DefaultUndo      = 14 // days
+)
+
+// UploadLimit is the longest time from the first object of a backup to its
+// manifest.
+func (p Policy) UploadLimit() time.Duration {
+	if p.MaxUpload > 0 {
+		return p.MaxUpload
+	}
+	return DefaultMaxUpload
+}
+
+// UndoDays is how many days older versions stay.
+func (p Policy) UndoDays() int {
+	if p.Undo > 0 {
+		return p.Undo
+	}
+	return DefaultUndo
+}
+
+// IsZero reports whether the policy keeps nothing for a time.
+func (p Policy) IsZero() bool { return p.Base() == Manual }
+
+// Equal reports whether two policies promise the same.
+func (p Policy) Equal(o Policy) bool {
+	if p.zone().String() != o.zone().String() || p.UploadLimit() != o.UploadLimit() || p.UndoDays() != o.UndoDays() || max(p.Restore, 1) != max(o.Restore, 1) {
+		return false
+	}
+	o.Zone, o.MaxUpload, o.Undo, o.Restore = p.Zone, p.MaxUpload, p.Undo, p.Restore
+	return p == o
 }
 
 // Keep returns how long backups stand for periods of the kind of tier t;
@@ -50,6 +103,9 @@ func (p Policy) zone() *time.Location {
 	return p.Zone
 }
 
+// Period returns the period of kind k, which is not Manual, that contains t.
+func (p Policy) Period(k Tier, t time.Time) Period { return PeriodOf(k, t, p.zone()) }
+
 // Until is U_k of the period of kind k that contains t: the instant to which a
 // backup promoted for that period is promised. It is the start of the period
 // after the current one, the Count and the Slack. The zero time means that
@@ -59,7 +115,7 @@ func (p Policy) Until(k Tier, t time.Time) time.Time {
 	if keep.Count <= 0 {
 		return time.Time{}
 	}
-	return PeriodOf(k, t, p.zone()).Add(keep.Count + keep.Slack + 1).Start()
+	return p.Period(k, t).Add(keep.Count + keep.Slack + 1).Start()
 }
 
 // The years over which windows are measured. Rules of time zones and leap
@@ -118,4 +174,15 @@ func (p Policy) CatalogDays(t Tier) (days int, ok bool) {
 		return 0, false
 	}
 	return held + p.MaxChain, true
+}
+
+// DataDays is D_data(T): as CatalogDays, for the data of the tier. Data stays
+// longer than the catalog that lists it: by the days the store's rules may be
+// late, and those a restore takes that began while it was listed.
+func (p Policy) DataDays(t Tier, s Store) (days int, ok bool) {
+	days, ok = p.CatalogDays(t)
+	if !ok {
+		return 0, false
+	}
+	return days + 1 + s.lag() + max(p.Restore, 1), true
 }

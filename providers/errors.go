@@ -20,6 +20,7 @@ var (
 	ErrInvalidKey  = errors.New("key outside the grammar")
 	ErrInvalidURL  = errors.New("invalid vault URL")
 	ErrUnsupported = errors.New("not supported by this store")
+	ErrChanged     = errors.New("somebody else changed it meanwhile")
 
 	// ErrStalled, ErrChecksum and ErrThrottled are passing faults with a name.
 	ErrStalled   = errors.New("no progress")
@@ -46,7 +47,7 @@ func (e *Error) UserHint() string { return e.Hint }
 func Permanent(err error) bool {
 	for _, target := range []error{
 		ErrExists, ErrNotFound, ErrNoBucket, ErrDenied, ErrCredentials, ErrClockSkew, ErrNoSpace,
-		ErrRange, ErrInvalidKey, ErrInvalidURL, ErrUnsupported, context.Canceled,
+		ErrRange, ErrInvalidKey, ErrInvalidURL, ErrUnsupported, ErrChanged, context.Canceled,
 	} {
 		if errors.Is(err, target) {
 			return true
