@@ -38,7 +38,7 @@ func (e *Effect) String() string {
 		s += " older versions"
 	}
 	if e.Days > 0 {
-		s += " after " + plural(e.Days, "day")
+		s += " after " + inDays(e.Days)
 	}
 	if !e.NotBefore.IsZero() {
 		s += " from " + e.NotBefore.Format(time.DateOnly)
@@ -72,7 +72,14 @@ func (e *Effect) touches(prefix string) bool {
 type Ruleset struct {
 	Store   Store
 	Effects []Effect
+	// Ended is when the store stopped to act by these rules, since others
+	// replaced them; zero: they are live. See RuleDelay.
+	Ended time.Time
 }
+
+// RuleDelay is how long a store may still act by rules that were replaced:
+// GCS and Azure say 24 hours, S3 says no more than "a delay".
+const RuleDelay = 48 * time.Hour
 
 // Earliest returns the earliest instant at which a rule may remove an object
 // that was created then and whose key begins with prefix, and which rule;
@@ -95,6 +102,9 @@ func (r Ruleset) earliest(prefix string, created time.Time, acts func(*Effect) b
 		at := r.Store.after(created, e.Days)
 		if e.NotBefore.After(at) {
 			at = e.NotBefore
+		}
+		if !r.Ended.IsZero() && !at.Before(r.Ended) {
+			continue
 		}
 		if by == nil || at.Before(first) {
 			first, by = at, e

@@ -37,8 +37,9 @@ func (f Floor) Covers(until time.Time) bool {
 }
 
 // FloorOf returns the floor of a backup from its closure, the backup and all
-// those it needs, under every one of the rulesets: the live one, and what it
-// replaced within the last 48 hours, since a store may still run that.
+// those it needs, under every one of the rulesets: the live one, and those it
+// replaced. What an earlier one may have removed while it was live, or a store
+// that had not noticed its end, no later one brings back.
 func FloorOf(closure []Member, sets ...Ruleset) Floor {
 	var f Floor
 	for _, m := range closure {
@@ -62,6 +63,21 @@ func Restorable(closure []Member, f Floor, now time.Time) bool {
 		}
 	}
 	return len(closure) > 0 && f.Holds(now)
+}
+
+// LastPoint returns when the last of the backups with these floors goes, if no
+// other is made: the emptiness date of a series. never is true if one of them
+// is kept for ever.
+func LastPoint(floors []Floor) (last time.Time, never bool) {
+	for _, f := range floors {
+		if f.Never() {
+			return time.Time{}, true
+		}
+		if f.At.After(last) {
+			last = f.At
+		}
+	}
+	return last, false
 }
 
 // The reasons for which a backup must not go on.

@@ -33,7 +33,7 @@ func (e *LockError) Error() string {
 	if e.Chain > 0 {
 		fmt.Fprintf(&b, ", plus a chain of %d", e.Chain)
 	}
-	fmt.Fprintf(&b, ": objects live %s, the lock is %d", plural(e.Days, "day"), e.Lock)
+	fmt.Fprintf(&b, ": objects live %s, the lock is %d", inDays(e.Days), e.Lock)
 	return b.String()
 }
 
@@ -58,14 +58,14 @@ func (e *LockError) kept() string {
 	if e.Keep.Slack > 0 {
 		text += fmt.Sprintf(", %d more as slack", e.Keep.Slack)
 	}
-	return fmt.Sprintf("%s and %s: %s", text, current, plural(e.Window, "day"))
+	return fmt.Sprintf("%s and %s: %s", text, current, inDays(e.Window))
 }
 
-func plural(n int, unit string) string {
+func inDays(n int) string {
 	if n == 1 {
-		return "1 " + unit
+		return "1 day"
 	}
-	return fmt.Sprintf("%d %ss", n, unit)
+	return fmt.Sprintf("%d days", n)
 }
 
 // CheckLock refuses a lock of so many days on the objects of tier t with a

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"iter"
 	"time"
 )
 
@@ -137,13 +138,52 @@ func (p Policy) Window(k Tier) int {
 	if k == Hourly { // hours are all alike
 		return ceilDays(time.Duration(n) * time.Hour)
 	}
-	zone, longest := p.zone(), 0
-	period := PeriodOf(k, time.Date(firstYear, 1, 1, 12, 0, 0, 0, zone), zone)
-	for period.date.Year() <= lastYear {
-		longest = max(longest, ceilDays(period.Add(n).Start().Sub(period.Start())))
-		period = period.Add(1)
+	longest := 0
+	for q := range p.telling(k, n) {
+		longest = max(longest, ceilDays(q.Add(n).Start().Sub(q.Start())))
 	}
 	return longest
+}
+
+// telling yields the periods from 2024 to 2064 of which one is the longest
+// with the n-1 that follow. Days and weeks are longer than others only where
+// clocks change at their beginning or at their end, so those around such
+// instants tell for all.
+func (p Policy) telling(k Tier, n int) iter.Seq[Period] {
+	return func(yield func(Period) bool) {
+		first := p.Period(k, time.Date(firstYear, 1, 7, 12, 0, 0, 0, p.zone()))
+		goesOn := yield(first)
+		try := func(q Period) {
+			if y := q.date.Year(); goesOn && firstYear <= y && y <= lastYear {
+				goesOn = yield(q)
+			}
+		}
+		if k == Monthly || k == Yearly {
+			for q := first.Add(1); goesOn && q.date.Year() <= lastYear; q = q.Add(1) {
+				try(q)
+			}
+			return
+		}
+		change := p.nextChange(first.Start())
+		for goesOn && !change.IsZero() && change.Year() <= lastYear+1+n/365 {
+			at := p.Period(k, change)
+			for i := -1; i <= 1; i++ {
+				try(at.Add(i))
+				try(at.Add(i - n))
+			}
+			change = p.nextChange(change)
+		}
+	}
+}
+
+// nextChange returns when clocks change next after t, or an instant at which
+// they may; the zero time if they never do again.
+func (p Policy) nextChange(t time.Time) time.Time {
+	_, next := t.In(p.zone()).ZoneBounds()
+	if !next.IsZero() && !next.After(t) { // after 2037 Go may give the last second of a year as its own end
+		return t.Add(day)
+	}
+	return next
 }
 
 func ceilDays(d time.Duration) int { return int((d + day - 1) / day) }
@@ -170,10 +210,7 @@ func (p Policy) CatalogDays(t Tier) (days int, ok bool) {
 		return 0, false
 	}
 	held, _ := p.Held(t)
-	if held == 0 {
-		return 0, false
-	}
-	return held + p.MaxChain, true
+	return held + p.MaxChain, held > 0
 }
 
 // DataDays is D_data(T): as CatalogDays, for the data of the tier. Data stays
@@ -181,8 +218,8 @@ func (p Policy) CatalogDays(t Tier) (days int, ok bool) {
 // late, and those a restore takes that began while it was listed.
 func (p Policy) DataDays(t Tier, s Store) (days int, ok bool) {
 	days, ok = p.CatalogDays(t)
-	if !ok {
-		return 0, false
-	}
-	return days + 1 + s.lag() + max(p.Restore, 1), true
+	return days + p.grace(s), ok
 }
+
+// grace is G: the days by which data outlives its catalog.
+func (p Policy) grace(s Store) int { return 1 + s.lag() + max(p.Restore, 1) }

@@ -47,7 +47,7 @@ func (r Rule) String() string {
 		s += " to " + r.Class
 	}
 	if r.Days > 0 {
-		s += " after " + plural(r.Days, "day")
+		s += " after " + inDays(r.Days)
 	}
 	return s
 }
@@ -60,16 +60,15 @@ const abortDays = 7
 // have none.
 func (p Policy) Rules(s Store) []Rule {
 	var rules []Rule
+	held := 0
 	for _, t := range kinds() {
-		catalog, ok := p.CatalogDays(t)
-		if !ok {
+		if held = max(held, p.Window(t)); held == 0 {
 			continue
 		}
-		data, _ := p.DataDays(t, s)
 		for _, room := range []Room{Catalog, Data} {
-			days := catalog
+			days := held + p.MaxChain
 			if room == Data {
-				days = data
+				days += p.grace(s)
 			}
 			rules = append(rules, Rule{t, room, Expire, days, ""}, Rule{t, room, ExpireNoncurrent, p.UndoDays(), ""},
 				Rule{t, room, RemoveMarkers, 0, ""}, Rule{t, room, AbortUploads, abortDays, ""})
