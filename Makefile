@@ -17,6 +17,8 @@ RACE := $(if $(HAVE_CC),-race)
 
 # How long each fuzz target runs in `make fuzz` and `make prove`.
 FUZZTIME ?= 60s
+# How many random histories of vaults `make prove` holds against the promise.
+WORLDS ?= 1000000
 # The systems that `make cross` compiles for.
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # More arguments for go test, e.g. ARGS='-run TestPut -v'; PKG chooses the packages.
@@ -70,8 +72,9 @@ fuzz: ## fuzz every target for FUZZTIME each
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: prove
-prove: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## the long proofs: hundreds of kills, millions of files, fuzzing
+prove: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## the long proofs: hundreds of kills, a million files, a million worlds, fuzzing
 	SNAPFERRY_PROVE=1 $(GO) test $(RACE) -timeout 4h $(ARGS) $(PKG)
+	SNAPFERRY_WORLDS=$(WORLDS) $(GO) test -timeout 4h -run 'Worlds$$' -v ./lifecycle
 	scripts/fuzz.sh $(FUZZTIME)
 
 ##@ what the checks need

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -507,8 +508,11 @@ func TestWorlds(t *testing.T) {
 		}
 	})
 	worlds := 2_000
-	if os.Getenv("SNAPFERRY_PROVE") != "" {
-		worlds = 1_000_000
+	if more := os.Getenv("SNAPFERRY_WORLDS"); more != "" {
+		var err error
+		if worlds, err = strconv.Atoi(more); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var next, backups atomic.Int64
 	var group sync.WaitGroup
