@@ -27,10 +27,11 @@ func (s Store) lag() int {
 
 // after returns the earliest instant at which a rule that counts days may act
 // on an object. Amazon rounds up to the next midnight UTC; with all others
-// nothing may be taken for granted but the days.
+// nothing may be taken for granted but the days. A rule without days, which
+// waits for a date alone, may act at once on what comes after that.
 func (s Store) after(created time.Time, days int) time.Time {
 	at := created.Add(time.Duration(days) * day)
-	if s != S3 {
+	if s != S3 || days == 0 {
 		return at
 	}
 	if midnight := at.UTC().Truncate(day); midnight.Before(at) {

@@ -1,0 +1,124 @@
+# This resource owns every rule of the storage account: other rules belong in it, too.
+resource "azurerm_storage_management_policy" "snapferry" {
+  storage_account_id = var.storage_account_id
+
+  rule {
+    name    = "snapferrye3b0c442weeklycatalog"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/weekly/catalog/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 35
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 49
+      }
+      version {
+        delete_after_days_since_creation = 49
+      }
+    }
+  }
+
+  rule {
+    name    = "snapferrye3b0c442weeklydata"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/weekly/data/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 44
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 58
+      }
+      version {
+        delete_after_days_since_creation = 58
+      }
+    }
+  }
+
+  rule {
+    name    = "snapferrye3b0c442monthlycatalog"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/monthly/catalog/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 35
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 49
+      }
+      version {
+        delete_after_days_since_creation = 49
+      }
+    }
+  }
+
+  rule {
+    name    = "snapferrye3b0c442monthlydata"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/monthly/data/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 44
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 58
+      }
+      version {
+        delete_after_days_since_creation = 58
+      }
+    }
+  }
+
+  rule {
+    name    = "snapferrye3b0c442yearlycatalog"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/yearly/catalog/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 35
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 49
+      }
+      version {
+        delete_after_days_since_creation = 49
+      }
+    }
+  }
+
+  rule {
+    name    = "snapferrye3b0c442yearlydata"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/yearly/data/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 44
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 58
+      }
+      version {
+        delete_after_days_since_creation = 58
+      }
+    }
+  }
+}
