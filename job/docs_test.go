@@ -23,6 +23,7 @@ func TestDocumentedFields(t *testing.T) {
 		job.Backup{}, job.BackupReport{}, job.VaultReport{}, job.CopyReport{}, job.ListReport{}, job.ShowReport{}, job.VerifyReport{}, job.RestoreReport{}, job.FinishReport{},
 		job.BenchReport{}, job.Source{}, job.Image{}, job.Run{}, job.Damage{}, job.Measurement{}, job.Lock{}, job.DoctorReport{}, job.VaultHealth{}, job.Check{},
 		job.RewrapReport{}, job.Rewrapped{}, job.Encryption{}, job.Signature{},
+		job.SimulateReport{}, job.RestorePoint{}, job.SimulatedDay{}, job.RestorePointsOfDay{},
 	} {
 		kind := reflect.TypeOf(report)
 		_, section, found := strings.Cut(string(text), "\n## "+kind.Name()+"\n")
@@ -83,7 +84,7 @@ func typeText(kind reflect.Type) string {
 		return "object of " + typeText(kind.Elem()) + "s"
 	case reflect.Slice:
 		switch elem := typeText(kind.Elem()); elem {
-		case "string", "number":
+		case "string", "number", "instant":
 			return "array of " + elem + "s"
 		default:
 			return "array of " + elem

@@ -49,41 +49,6 @@ func ParseLocks(texts []string) (map[string]LockPolicy, error) {
 	return locks, nil
 }
 
-// ParseRetention reads what a vault keeps, such as daily=14,weekly=8: whole
-// periods beside the current one. zone is where days begin, such as
-// Europe/Berlin; empty means UTC.
-func ParseRetention(text, zone string) (lifecycle.Policy, error) {
-	var p lifecycle.Policy
-	fields := map[string]*lifecycle.Keep{"hourly": &p.Hourly, "daily": &p.Daily, "weekly": &p.Weekly, "monthly": &p.Monthly, "yearly": &p.Yearly}
-	known := slices.Sorted(maps.Keys(fields))
-	const example = "write for instance daily=14,weekly=8,monthly=12"
-	for part := range strings.SplitSeq(text, ",") {
-		if text == "" {
-			break
-		}
-		name, number, _ := strings.Cut(strings.TrimSpace(part), "=")
-		keep, ok := fields[name]
-		if !ok {
-			return p, usage("retention "+text, fmt.Errorf("no tier %q is kept for a time", name), Suggest(name, known))
-		}
-		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n > 10_000 {
-			return p, usage("retention "+text, fmt.Errorf("%q is not a number of periods from 1 to 10000", number), example)
-		}
-		if keep.Count != 0 {
-			return p, usage("retention "+text, fmt.Errorf("%s is there twice", name), example)
-		}
-		keep.Count = n
-	}
-	if zone != "" {
-		var err error
-		if p.Zone, err = time.LoadLocation(zone); err != nil {
-			return p, usage("zone "+zone, errors.New("no such time zone"), "write it as in the IANA database, such as Europe/Berlin or UTC")
-		}
-	}
-	return p, nil
-}
-
 // CheckLocks refuses locks that cannot be, and those that are longer than the
 // objects live.
 func (a *Access) CheckLocks() error {

@@ -1,0 +1,117 @@
+package lifecycle
+
+import (
+	"slices"
+	"time"
+)
+
+// Run is one run of a job in a history that is made up, or one that was.
+type Run struct {
+	Time   time.Time
+	Failed bool
+	Full   bool // it takes a full backup, whatever a chain would allow
+}
+
+// Point is a backup of such a history: something that can be restored for a
+// time.
+type Point struct {
+	Promise
+	// Parent is the index of the point that it is a differential of; -1: it is
+	// a full backup.
+	Parent int
+	// Floor is until when it is restorable.
+	Floor Floor
+}
+
+// Full reports whether the point needs no other.
+func (p *Point) Full() bool { return p.Parent < 0 }
+
+// At reports whether it is there at an instant.
+func (p *Point) At(t time.Time) bool { return !t.Before(p.Time) && p.Floor.Holds(t) }
+
+// History is what comes of runs under a policy.
+type History struct {
+	Points []Point     // of the runs that succeeded, in the order of time
+	Failed []time.Time // of the others
+}
+
+// Simulate plays runs, which are in the order of time, under a policy whose
+// rules are in force in a store of that kind. Backups take no time. What is
+// decided is decided by the functions that decide in earnest.
+func (p Policy) Simulate(s Store, runs []Run) History {
+	const root = ""
+	set := s.Ruleset(root, p.Rules(s))
+	var h History
+	last := map[Tier]Period{} // the newest period of each kind that a point stands for
+	for _, run := range runs {
+		if run.Failed {
+			h.Failed = append(h.Failed, run.Time)
+			continue
+		}
+		point := Point{Parent: -1, Promise: p.Promote(run.Time, func(q Period) bool { return last[q.kind] == q })}
+		if parent := len(h.Points) - 1; parent >= 0 && !run.Full && p.MaxChain > 0 {
+			h.extend(p, &point, parent, set)
+		}
+		if point.Full() {
+			point.Floor = FloorOf(h.closure(&point), set)
+		}
+		for _, k := range point.Stands {
+			last[k] = p.Period(k, run.Time)
+		}
+		h.Points = append(h.Points, point)
+	}
+	return h
+}
+
+// extend makes the point a differential of the one before, where that is
+// allowed.
+func (h *History) extend(p Policy, point *Point, parent int, set Ruleset) {
+	root := parent
+	for !h.Points[root].Full() {
+		root = h.Points[root].Parent
+	}
+	point.Parent = parent
+	point.Floor = FloorOf(h.closure(point), set)
+	if !h.Points[parent].Floor.Holds(point.Time) || !p.MayExtend(point.Floor, h.Points[root].Time, point.Time, point.Until) {
+		point.Parent = -1
+	}
+}
+
+// closure is the point and all that it needs.
+func (h *History) closure(p *Point) (members []Member) {
+	for {
+		members = append(members, Member{Name: p.Time.UTC().Format(time.RFC3339), Created: p.Time, Complete: true,
+			Catalog: Prefix("", p.Tier, Catalog), Data: Prefix("", p.Tier, Data)})
+		if p.Full() {
+			return members
+		}
+		p = &h.Points[p.Parent]
+	}
+}
+
+// On returns the indexes of the points that are there at an instant.
+func (h *History) On(t time.Time) (indexes []int) {
+	// Points are in the order of time: those after t need no look.
+	end, _ := slices.BinarySearchFunc(h.Points, t, func(p Point, t time.Time) int {
+		if p.Time.After(t) {
+			return 1
+		}
+		return -1
+	})
+	for i := range h.Points[:end] {
+		if h.Points[i].At(t) {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// LastPoint returns when the last point goes if no run succeeds after those of
+// the history, as the function of that name.
+func (h *History) LastPoint() (last time.Time, never bool) {
+	floors := make([]Floor, len(h.Points))
+	for i := range h.Points {
+		floors[i] = h.Points[i].Floor
+	}
+	return LastPoint(floors)
+}
