@@ -92,7 +92,7 @@ func AzureNoEnv() []string {
 }
 
 // Setenv sets Env in the process of the test.
-func (s *AzureServer) Setenv(t *testing.T) {
+func (s *AzureServer) Setenv(t testing.TB) {
 	t.Helper()
 	for _, pair := range s.Env() {
 		name, value, _ := strings.Cut(pair, "=")

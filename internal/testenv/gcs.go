@@ -91,7 +91,7 @@ func (s *GCSServer) Env() []string {
 }
 
 // Setenv sets Env in the process of the test.
-func (s *GCSServer) Setenv(t *testing.T) {
+func (s *GCSServer) Setenv(t testing.TB) {
 	t.Helper()
 	for _, pair := range s.Env() {
 		name, value, _ := strings.Cut(pair, "=")

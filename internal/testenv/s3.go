@@ -151,7 +151,7 @@ func (s *S3Server) Env() []string {
 }
 
 // Setenv sets Env in the process of the test.
-func (s *S3Server) Setenv(t *testing.T) {
+func (s *S3Server) Setenv(t testing.TB) {
 	t.Helper()
 	for _, pair := range s.Env() {
 		name, value, _ := strings.Cut(pair, "=")

@@ -9,7 +9,7 @@ import (
 	"github.com/snapferry/snapferry/providers/providertest"
 )
 
-func openURL(t *testing.T, raw string, o providers.Options) providers.Bucket {
+func openURL(t testing.TB, raw string, o providers.Options) providers.Bucket {
 	t.Helper()
 	b, _, err := all.Registry().Open(t.Context(), raw, o)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/all"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 // refuse answers as the JSON API does.
@@ -33,7 +34,7 @@ func apiError(status int, reason, message string) string {
 // operations returns the error of every operation of a bucket.
 func operations(ctx context.Context, b providers.Bucket) map[string]error {
 	out := map[string]error{"put": b.Put(ctx, "a/b", providers.Bytes([]byte("x"))), "delete": b.Delete(ctx, "a/b")}
-	_, out["get"] = read(b, "a/b")
+	_, out["get"] = providertest.Read(b, "a/b")
 	for _, err := range b.List(ctx, "a/") {
 		out["list"] = err
 	}
@@ -143,7 +144,7 @@ func TestMissing(t *testing.T) {
 	} {
 		b := openURL(t, server.URL(bucket, ""), providers.Options{})
 		closeAtEnd(t, b)
-		_, err := read(b, "none")
+		_, err := providertest.Read(b, "none")
 		if bucket == "vault" {
 			wantError(t, err, providers.ErrNotFound, "get", "")
 			if err := b.Delete(t.Context(), "none"); err != nil {
@@ -174,7 +175,7 @@ func TestMissing(t *testing.T) {
 			defer server.Close()
 			b := openURL(t, "gs://vault?anonymous=true&endpoint="+server.URL, providers.Options{})
 			closeAtEnd(t, b)
-			_, err := read(b, "a")
+			_, err := providertest.Read(b, "a")
 			if test.want != nil {
 				wantError(t, err, test.want, "get", "")
 			} else if err == nil || providers.Permanent(err) {

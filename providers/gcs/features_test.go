@@ -12,6 +12,7 @@ import (
 
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 func feature[T any](t testing.TB, b providers.Bucket) T {
@@ -58,7 +59,7 @@ func TestLocks(t *testing.T) {
 		wantError(t, removed, providers.ErrDenied, "delete", "locked")
 		wantError(t, over, providers.ErrDenied, "overwrite", "locked")
 		wantError(t, b.Put(t.Context(), key, providers.Bytes(nil)), providers.ErrExists, "put", "")
-		if got, err := read(b, key); err != nil || string(got) != key {
+		if got, err := providertest.Read(b, key); err != nil || string(got) != key {
 			t.Errorf("%s holds %q, %v", key, got, err)
 		}
 	}

@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 // TestBrokenDownloadIsNotReopened: Google's reader would do so, unseen.
 func TestBrokenDownloadIsNotReopened(t *testing.T) {
-	content := pattern(100_000)
+	content := providertest.Noise(100_000)
 	for name, end := range map[string]func(w http.ResponseWriter){
 		"cut":   func(http.ResponseWriter) {},
 		"reset": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
@@ -55,7 +56,7 @@ func TestBrokenDownloadIsNotReopened(t *testing.T) {
 // TestEarlyAnswer: an answer that does not wait for the whole object ends the
 // Put, and is not believed.
 func TestEarlyAnswer(t *testing.T) {
-	content := pattern(8 << 20)
+	content := providertest.Noise(8 << 20)
 	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, 1000) // a part
@@ -109,7 +110,7 @@ func (r *breakingReader) Read(p []byte) (int, error) {
 // sees the end of the form, which it could take for the end of the object.
 func TestBrokenBodyIsNoObject(t *testing.T) {
 	const times = 30
-	body := providers.Bytes(pattern(2 << 20))
+	body := providers.Bytes(providertest.Noise(2 << 20))
 	ends := make(chan error, times)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 // crc returns the CRC32C of b as the API spells it.
@@ -108,7 +109,7 @@ func TestPutRequest(t *testing.T) {
 	b := providers.Decorate(openURL(t, "gs://vault/p?anonymous=true&endpoint="+rec.URL, providers.Options{UserAgent: "snapferry/1.2"}),
 		providers.Policy{Metrics: m, Tries: 1})
 	closeAtEnd(t, b)
-	content := pattern(300_000)
+	content := providertest.Noise(300_000)
 	if err := b.Put(t.Context(), "p/a.b", providers.Bytes(content)); err != nil {
 		t.Fatal(err)
 	}

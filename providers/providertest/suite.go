@@ -1,6 +1,7 @@
 // Package providertest is the one contract suite of all providers: what
 // providers.Bucket promises, tried in the most hostile ways. Every provider's
-// test calls Run, and so does the test of the decorators.
+// test calls Run, and so does the test of the decorators. What is reached over a
+// network is broken in every way as well: RunFaults and RunNetwork.
 package providertest
 
 import (
@@ -77,8 +78,8 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	}
 }
 
-// noise returns n bytes that do not compress and are the same every time.
-func noise(n int) []byte {
+// Noise returns n bytes that do not compress and are the same every time.
+func Noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8(sha256.Sum256([]byte("providertest"))).Read(b) // never fails
 	return b
@@ -186,7 +187,7 @@ func testRoundTrip(t *testing.T, h Harness) {
 }
 
 func testLarge(t *testing.T, h Harness) {
-	want := noise(33 << 20)
+	want := Noise(33 << 20)
 	put(t, h.Bucket, "large", want)
 	wantContent(t, h.Bucket, "large", want)
 	got, err := get(t.Context(), h.Bucket, "large", 20<<20+7, 5<<20)
@@ -196,7 +197,7 @@ func testLarge(t *testing.T, h Harness) {
 }
 
 func testRanges(t *testing.T, h Harness) {
-	want := noise(1000)
+	want := Noise(1000)
 	put(t, h.Bucket, "a/b", want)
 	for _, r := range []struct{ off, n, from, to int64 }{
 		{0, -1, 0, 1000}, {0, 1000, 0, 1000}, {0, 1, 0, 1}, {10, -1, 10, 1000}, {10, 90, 10, 100},
@@ -248,7 +249,7 @@ func testMissing(t *testing.T, h Harness) {
 }
 
 func testEarlyClose(t *testing.T, h Harness) {
-	want := noise(4 << 20)
+	want := Noise(4 << 20)
 	put(t, h.Bucket, "long", want)
 	for i := range 20 {
 		r, err := h.Bucket.Get(t.Context(), "long", 0, -1)

@@ -27,7 +27,7 @@ func testCreateOnly(t *testing.T, h Harness) {
 		}
 	}
 	// A store may refuse long before it has taken a long body.
-	long := noise(8 << 20)
+	long := Noise(8 << 20)
 	for range 5 {
 		err := h.Bucket.Put(t.Context(), "one", providers.Bytes(long))
 		wantError(t, err, providers.ErrExists, "put", "one")
@@ -129,7 +129,7 @@ func (r *bodyReader) Close() error { return nil }
 
 func testFailingBody(t *testing.T, h Harness) {
 	for _, size := range []int{1000, 3 << 20} {
-		b := honest(noise(size))
+		b := honest(Noise(size))
 		b.failAt = int64(size / 2)
 		if err := h.Bucket.Put(t.Context(), "broken", b); err == nil {
 			t.Fatalf("put of a body of %d bytes that fails half way was no error", size)
@@ -141,7 +141,7 @@ func testFailingBody(t *testing.T, h Harness) {
 }
 
 func testWrongLength(t *testing.T, h Harness) {
-	b := honest(noise(100_000))
+	b := honest(Noise(100_000))
 	b.size += 10
 	if err := h.Bucket.Put(t.Context(), "short", b); err == nil {
 		t.Fatal("put of a body that is too short was no error")
@@ -150,7 +150,7 @@ func testWrongLength(t *testing.T, h Harness) {
 }
 
 func testWrongHash(t *testing.T, h Harness) {
-	b := honest(noise(100_000))
+	b := honest(Noise(100_000))
 	b.sum[0] ^= 1
 	err := h.Bucket.Put(t.Context(), "lie", b)
 	if !h.VerifiesSHA256 {
@@ -169,7 +169,7 @@ func testWrongHash(t *testing.T, h Harness) {
 func testBodyAfterPut(t *testing.T, h Harness) {
 	put(t, h.Bucket, "taken", []byte("x"))
 	for i := range 10 {
-		content := noise(6 << 20)
+		content := Noise(6 << 20)
 		var returned atomic.Bool
 		var late atomic.Int64
 		b := honest(content)
@@ -226,7 +226,7 @@ func testCancelled(t *testing.T, h Harness) {
 func testCancelledHalfWay(t *testing.T, h Harness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b := honest(noise(8 << 20))
+	b := honest(Noise(8 << 20))
 	b.onRead = func(at int64) error {
 		if at > 2<<20 {
 			cancel()
@@ -237,7 +237,7 @@ func testCancelledHalfWay(t *testing.T, h Harness) {
 	wantError(t, err, context.Canceled, "put", "half")
 	wantNothing(t, h, "half")
 
-	put(t, h.Bucket, "long", noise(8<<20))
+	put(t, h.Bucket, "long", Noise(8<<20))
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	r, err := h.Bucket.Get(ctx, "long", 0, -1)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 const roleARN = "arn:aws:iam::123456789012:role/backup"
@@ -188,7 +189,7 @@ func TestSessionRenewed(t *testing.T) {
 						if i == 5 {
 							ended.Store(true)
 						}
-						if err := b.Put(t.Context(), fmt.Sprintf("k/%d/%d", worker, i), providers.Bytes(pattern(10_000))); err != nil {
+						if err := b.Put(t.Context(), fmt.Sprintf("k/%d/%d", worker, i), providers.Bytes(providertest.Noise(10_000))); err != nil {
 							t.Errorf("put: %v", err)
 						}
 					}

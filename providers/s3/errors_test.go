@@ -18,6 +18,7 @@ import (
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/all"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 // Credentials that must never be seen.
@@ -366,7 +367,7 @@ func TestRequests(t *testing.T) {
 // is signed rather than left out. The server's certificate is known through
 // AWS_CA_BUNDLE alone.
 func TestHashIsComputedOnce(t *testing.T) {
-	content := pattern(1 << 20)
+	content := providertest.Noise(1 << 20)
 	body := providers.Bytes(content)
 	want := fmt.Sprintf("%x", body.SHA256())
 	for _, tls := range []bool{false, true} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/providertest"
 )
 
 func feature[T any](t *testing.T, b providers.Bucket) T {
@@ -103,7 +104,7 @@ func TestVersions(t *testing.T) {
 		if middle, err := io.ReadAll(part); err != nil || string(middle) != "oo" {
 			t.Errorf("a range of a version: %q, %v", middle, err)
 		}
-		if _, err := read(b, "v/b"); !errors.Is(err, providers.ErrNotFound) {
+		if _, err := providertest.Read(b, "v/b"); !errors.Is(err, providers.ErrNotFound) {
 			t.Errorf("what is deleted reads: %v", err)
 		}
 		if got := versions(t, b, "none/"); got != nil {
@@ -134,7 +135,7 @@ func TestPutBehindMarker(t *testing.T) {
 			}
 			return
 		}
-		if got, rerr := read(b, "a"); err != nil || len(found) != 2 || !found[1].Current || string(got) != "new" || rerr != nil {
+		if got, rerr := providertest.Read(b, "a"); err != nil || len(found) != 2 || !found[1].Current || string(got) != "new" || rerr != nil {
 			t.Errorf("versions %+v; put %v; get %q, %v", found, err, got, rerr)
 		}
 	})
@@ -192,7 +193,7 @@ func TestLock(t *testing.T) {
 				t.Errorf("removing a locked version: %q", code)
 			}
 			server.RemoveObject("locked", key)
-			if _, err := read(b, key); !errors.Is(err, providers.ErrNotFound) {
+			if _, err := providertest.Read(b, key); !errors.Is(err, providers.ErrNotFound) {
 				t.Errorf("behind a delete marker: %v", err)
 			}
 			found := versions(t, b, key)

@@ -1,4 +1,4 @@
-package s3_test
+package providertest
 
 import (
 	"bytes"
@@ -11,45 +11,59 @@ import (
 	"testing"
 	"time"
 
-	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/faults"
-	"github.com/snapferry/snapferry/providers/providertest"
 )
+
+// RunFaults breaks requests to a cloud in every way that faults.Transport has.
+func RunFaults(t *testing.T, c Cloud) {
+	for _, kind := range []faults.Kind{faults.ServerError, faults.SlowDown, faults.Conflict} {
+		if c.Says[kind] == "" {
+			t.Fatalf("the cloud has no words for %v", kind)
+		}
+	}
+	t.Run("each", c.testFaults)
+	t.Run("bad download is not hidden", c.testBadDownloadIsNotHidden)
+	t.Run("storm", c.testStorm)
+	t.Run("contract in bad weather", c.testContractInBadWeather)
+}
 
 // faulty opens a bucket whose requests meet the faults of tr, decorated with
 // short waits, and the log of its attempts.
-func faulty(t *testing.T, url string, tr *faults.Transport, log *bytes.Buffer) providers.Bucket {
+func (c Cloud) faulty(t *testing.T, url string, tr *faults.Transport, log *bytes.Buffer) providers.Bucket {
 	t.Helper()
-	b := providers.Decorate(openURL(t, url, providers.Options{Transport: tr.Wrap}), providers.Policy{
+	wrap := tr.Wrap
+	if c.Midway != nil {
+		wrap = c.Midway(tr, 60_000)
+	}
+	b := providers.Decorate(c.Open(t, url, providers.Options{Transport: wrap}), providers.Policy{
 		Log: slog.New(slog.NewTextHandler(log, nil)), RetryBase: time.Millisecond, RetryCap: 2 * time.Millisecond,
 	})
 	t.Cleanup(func() { _ = b.Close() }) // connections may be broken
 	return b
 }
 
-// TestFaults meets each fault three times with an upload, a download and a
+// testFaults meets each fault three times with an upload, a download and a
 // listing.
-func TestFaults(t *testing.T) {
-	server := testenv.S3(t)
-	server.Setenv(t)
-	content := pattern(3 << 20)
+func (c Cloud) testFaults(t *testing.T) {
+	server := c.Start(t)
+	content := Noise(3 << 20)
 	for _, test := range []struct {
 		kind   faults.Kind
 		method string
 		lost   bool
 		log    string
 	}{
-		{faults.ResetBefore, http.MethodPut, false, "reset"},
-		{faults.ResetMidway, http.MethodPut, false, "reset"},
-		{faults.LostAnswer, http.MethodPut, true, ""},
-		{faults.ServerError, http.MethodPut, false, "InternalError"},
-		{faults.SlowDown, http.MethodPut, false, "SlowDown"},
-		{faults.Conflict, http.MethodPut, false, "ConditionalRequestConflict"},
-		{faults.BadSent, http.MethodPut, false, "checksum mismatch on the way"},
+		{faults.ResetBefore, c.Upload.Method, false, "reset"},
+		{faults.ResetMidway, c.Upload.Method, false, "reset"},
+		{faults.LostAnswer, c.Upload.Method, true, ""},
+		{faults.ServerError, c.Upload.Method, false, c.Says[faults.ServerError]},
+		{faults.SlowDown, c.Upload.Method, false, c.Says[faults.SlowDown]},
+		{faults.Conflict, c.Upload.Method, false, c.Says[faults.Conflict]},
+		{faults.BadSent, c.Upload.Method, false, "checksum mismatch on the way"},
 		{faults.ResetBefore, http.MethodGet, false, "reset"},
-		{faults.ServerError, http.MethodGet, false, "InternalError"},
-		{faults.SlowDown, http.MethodGet, false, "SlowDown"},
+		{faults.ServerError, http.MethodGet, false, c.Says[faults.ServerError]},
+		{faults.SlowDown, http.MethodGet, false, c.Says[faults.SlowDown]},
 		{faults.TruncatedBody, http.MethodGet, false, "op=get"},
 		{faults.ResetBody, http.MethodGet, false, "op=get"},
 	} {
@@ -58,12 +72,12 @@ func TestFaults(t *testing.T) {
 			server.MakeBucket(bucket)
 			tr := faults.NewTransport(1, faults.Rule{Kind: test.kind, Match: faults.Method(test.method), Times: 3})
 			var log bytes.Buffer
-			b := faulty(t, server.URL(bucket, ""), tr, &log)
+			b := c.faulty(t, server.URL(bucket, ""), tr, &log)
 			err := b.Put(t.Context(), "a/b", providers.Bytes(content))
 			if err != nil && !(test.lost && errors.Is(err, providers.ErrExists)) {
 				t.Fatalf("put: %v", err)
 			}
-			if got, err := read(b, "a/b"); err != nil || !bytes.Equal(got, content) {
+			if got, err := Read(b, "a/b"); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("get: %d bytes, %v", len(got), err)
 			}
 			for o, err := range b.List(t.Context(), "") {
@@ -82,63 +96,54 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestBadDownloadIsNotHidden: wrong bytes come as they are; the archive, which
+// testBadDownloadIsNotHidden: wrong bytes come as they are; the archive, which
 // knows the hash, finds them.
-func TestBadDownloadIsNotHidden(t *testing.T) {
-	server := testenv.S3(t)
-	server.Setenv(t)
+func (c Cloud) testBadDownloadIsNotHidden(t *testing.T) {
+	server := c.Start(t)
 	server.MakeBucket("vault")
-	content := pattern(100_000)
+	content := Noise(100_000)
 	tr := faults.NewTransport(1, faults.Rule{Kind: faults.BadReceived, Match: faults.Method(http.MethodGet), Times: 1})
 	var log bytes.Buffer
-	b := faulty(t, server.URL("vault", ""), tr, &log)
+	b := c.faulty(t, server.URL("vault", ""), tr, &log)
 	if err := b.Put(t.Context(), "a", providers.Bytes(content)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := read(b, "a")
+	got, err := Read(b, "a")
 	if err != nil || len(got) != len(content) || bytes.Equal(got, content) {
 		t.Errorf("%d bytes, the right ones: %v, %v", len(got), bytes.Equal(got, content), err)
 	}
 }
 
-// TestStorm: half of all requests fail, in every way.
-func TestStorm(t *testing.T) {
-	server := testenv.S3(t)
-	server.Setenv(t)
+// testStorm: half of all requests fail, in every way.
+func (c Cloud) testStorm(t *testing.T) {
+	server := c.Start(t)
 	server.MakeBucket("storm")
 	var rules []faults.Rule
 	for _, kind := range []faults.Kind{faults.ResetBefore, faults.ServerError, faults.SlowDown} {
 		rules = append(rules, faults.Rule{Kind: kind, Probability: 0.1})
 	}
 	for _, kind := range []faults.Kind{faults.ResetMidway, faults.LostAnswer, faults.Conflict, faults.BadSent} {
-		rules = append(rules, faults.Rule{Kind: kind, Probability: 0.08, Match: faults.Method(http.MethodPut)})
+		rules = append(rules, faults.Rule{Kind: kind, Probability: 0.08, Match: faults.Method(c.Upload.Method)})
 	}
 	for _, kind := range []faults.Kind{faults.TruncatedBody, faults.ResetBody} {
 		rules = append(rules, faults.Rule{Kind: kind, Probability: 0.15, Match: faults.Method(http.MethodGet)})
 	}
 	tr := faults.NewTransport(42, rules...)
 	var log bytes.Buffer
-	b := faulty(t, server.URL("storm", ""), tr, &log)
+	b := c.faulty(t, server.URL("storm", ""), tr, &log)
 	var want []string
 	for i := range 60 {
 		key := fmt.Sprintf("s/%02d", i)
 		want = append(want, key)
-		content := pattern(50_000 + i*10_000)
+		content := Noise(50_000 + i*10_000)
 		if err := b.Put(t.Context(), key, providers.Bytes(content)); err != nil && !errors.Is(err, providers.ErrExists) {
 			t.Fatal(err)
 		}
-		if got, err := read(b, key); err != nil || !bytes.Equal(got, content) {
+		if got, err := Read(b, key); err != nil || !bytes.Equal(got, content) {
 			t.Fatalf("%s: %d bytes, %v", key, len(got), err)
 		}
 	}
-	var got []string
-	for o, err := range b.List(t.Context(), "s/") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, o.Key)
-	}
-	if !slices.Equal(got, want) {
+	if got := keys(t, b, "s/"); !slices.Equal(got, want) {
 		t.Errorf("listed %q", got)
 	}
 	// A lost answer needs no other attempt, and a few faults hit nothing: a
@@ -150,21 +155,22 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// TestContractInBadWeather runs the contract through the decorators with one
+// testContractInBadWeather runs the contract through the decorators with one
 // request in five refused.
-func TestContractInBadWeather(t *testing.T) {
-	server := testenv.S3(t)
-	server.Setenv(t)
+func (c Cloud) testContractInBadWeather(t *testing.T) {
+	server := c.Start(t)
 	n := 0
-	providertest.Run(t, func(t *testing.T) providertest.Harness {
+	Run(t, func(t *testing.T) Harness {
 		n++
 		name := fmt.Sprintf("weather-%d", n)
 		server.MakeBucket(name)
-		reopen := func(t *testing.T) providers.Bucket {
+		h := c.Harness
+		h.Reopen = func(t *testing.T) providers.Bucket {
 			tr := faults.NewTransport(uint64(n), faults.Rule{Kind: faults.SlowDown, Probability: 0.1}, faults.Rule{Kind: faults.ResetBefore, Probability: 0.1})
-			return providers.Decorate(openURL(t, server.URL(name, ""), providers.Options{Transport: tr.Wrap}),
+			return providers.Decorate(c.Open(t, server.URL(name, ""), providers.Options{Transport: tr.Wrap}),
 				providers.Policy{RetryBase: time.Microsecond, RetryCap: time.Millisecond})
 		}
-		return providertest.Harness{Bucket: reopen(t), Reopen: reopen, VerifiesSHA256: true, NoNesting: true}
+		h.Bucket = h.Reopen(t)
+		return h
 	})
 }

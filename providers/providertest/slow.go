@@ -1,4 +1,4 @@
-package gcs_test
+package providertest
 
 import (
 	"bytes"
@@ -11,11 +11,12 @@ import (
 	"github.com/snapferry/snapferry/providers"
 )
 
-// TestSlowUploadIsNoStall: the system takes a whole body at once and sends it
+// testSlowUploadIsNoStall: the system takes a whole body at once and sends it
 // for longer than the stall timeout. The peer reads slowly, with a small
 // window; only its acknowledgements show that anything moves.
-func TestSlowUploadIsNoStall(t *testing.T) {
+func (c Cloud) testSlowUploadIsNoStall(t *testing.T) {
 	const size, step, stall = 4 << 20, 128 << 10, 300 * time.Millisecond
+	content := Noise(size)
 	got := make(chan []byte, 1)
 	address := smallWindow(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var all []byte
@@ -29,21 +30,17 @@ func TestSlowUploadIsNoStall(t *testing.T) {
 				break
 			}
 		}
-		_, _ = io.WriteString(w, stored(pattern(size))) // the client may have gone
+		c.Upload.Answer(w, content)
 		got <- all
 	}))
-	b := providers.Decorate(openURL(t, "gs://vault?anonymous=true&endpoint=http://"+address, providers.Options{}),
-		providers.Policy{StallTimeout: stall, Tries: 1})
+	b := providers.Decorate(c.Open(t, c.Peer(t, address), providers.Options{}), providers.Policy{StallTimeout: stall, Tries: 1})
 	defer func() { _ = b.Close() }() // nothing is kept in it
-	content := pattern(size)
 	start := time.Now()
-	if err := b.Put(t.Context(), "a", providers.Bytes(content)); err != nil {
-		t.Fatal(err)
-	}
+	put(t, b, "a", content)
 	if took := time.Since(start); took < 3*stall {
 		t.Errorf("took %v only: this was not slow", took)
 	}
-	if !bytes.Contains(<-got, content) {
+	if all := <-got; !bytes.Contains(all, content) || !c.Upload.Wrapped && len(all) != size {
 		t.Error("the peer got other bytes")
 	}
 }

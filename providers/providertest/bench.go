@@ -1,31 +1,21 @@
-package s3_test
+package providertest
 
 import (
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 
-	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
-	"github.com/snapferry/snapferry/providers/all"
 )
 
-// BenchmarkTransfer moves 33 MiB objects to and from a server on loopback,
+// RunBench moves 33 MiB objects to and from a server of a cloud on loopback,
 // four at a time.
-func BenchmarkTransfer(b *testing.B) {
-	server := testenv.S3(b)
-	for _, pair := range server.Env() {
-		name, value, _ := strings.Cut(pair, "=")
-		b.Setenv(name, value)
-	}
+func RunBench(b *testing.B, c Cloud) {
+	server := c.Start(b)
 	server.MakeBucket("bench")
-	bucket, _, err := all.Registry().Open(b.Context(), server.URL("bench", ""), providers.Options{Connections: 4})
-	if err != nil {
-		b.Fatal(err)
-	}
+	bucket := c.Open(b, server.URL("bench", ""), providers.Options{Connections: 4})
 	defer func() { _ = bucket.Close() }() // nothing is kept in it
-	body := providers.Bytes(pattern(33 << 20))
+	body := providers.Bytes(Noise(33 << 20))
 	n := 0
 	b.Run("put", func(b *testing.B) {
 		b.SetBytes(4 * body.Size())

@@ -1,30 +1,47 @@
-package gcs_test
+package providertest
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 
-	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
-	"github.com/snapferry/snapferry/providers/all"
 )
+
+// RunNetwork puts bad networks between a cloud and those who use it.
+func RunNetwork(t *testing.T, c Cloud) {
+	t.Run("bad upload", c.testBadUpload)
+	t.Run("stall in the body", c.testStallInTheBody)
+	t.Run("bad download", c.testBadDownload)
+	t.Run("bad listing", c.testBadListing)
+	t.Run("slow is no stall", c.testSlowIsNoStall)
+	t.Run("latency", c.testLatency)
+	t.Run("server gone", c.testServerGone)
+	if runtime.GOOS == "linux" { // no other system tells what the peer acknowledges
+		t.Run("slow upload is no stall", c.testSlowUploadIsNoStall)
+	}
+}
 
 // network is a store behind a proxy that can be made bad.
 type network struct {
 	t      *testing.T
-	server *testenv.GCSServer
+	cloud  Cloud
+	server Server
+	bucket string
 	proxy  *toxiproxy.Proxy
 	direct providers.Bucket // past the proxy
 
@@ -34,13 +51,14 @@ type network struct {
 	heal     int // removes the toxics at this failure
 }
 
-func newNetwork(t *testing.T) *network {
+// newNetwork puts a new bucket of a server behind a proxy.
+func (c Cloud) newNetwork(t *testing.T, server Server) *network {
 	t.Helper()
-	n := &network{t: t, server: testenv.GCS(t)}
-	n.server.MakeBucket("vault")
-	n.direct = openURL(t, n.server.URL("vault", ""), providers.Options{})
+	n := &network{t: t, cloud: c, server: server, bucket: "vault-" + strings.ToLower(rand.Text())}
+	server.MakeBucket(n.bucket)
+	n.direct = c.Open(t, server.URL(n.bucket, ""), providers.Options{})
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	n.proxy = toxiproxy.NewProxy(api, t.Name(), "127.0.0.1:0", strings.TrimPrefix(n.server.Endpoint, "http://"))
+	n.proxy = toxiproxy.NewProxy(api, t.Name(), "127.0.0.1:0", server.Address)
 	if err := n.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +74,7 @@ func newNetwork(t *testing.T) *network {
 // short and whose failures are counted.
 func (n *network) open(stall time.Duration) providers.Bucket {
 	n.t.Helper()
-	b, _, err := all.Registry().Open(n.t.Context(), "gs://vault?anonymous=true&endpoint=http://"+n.proxy.Listen, providers.Options{})
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	b := n.cloud.Open(n.t, n.server.Behind(n.t, n.bucket, n.proxy.Listen), providers.Options{})
 	d := providers.Decorate(b, providers.Policy{
 		Log: slog.New(slog.NewTextHandler(n, nil)), StallTimeout: stall, Wait: n.wait,
 	})
@@ -115,34 +130,21 @@ func (n *network) wantLog(failures int, texts ...string) {
 
 func (n *network) wantWhole(key string, want []byte) {
 	n.t.Helper()
-	got, err := read(n.direct, key)
+	got, err := Read(n.direct, key)
 	if err != nil || !bytes.Equal(got, want) {
 		n.t.Errorf("stored: %d bytes of %d, %v", len(got), len(want), err)
 	}
 }
 
-func read(b providers.Bucket, key string) ([]byte, error) {
-	r, err := b.Get(context.Background(), key, 0, -1)
-	if err != nil {
-		return nil, err
-	}
-	got, err := io.ReadAll(r)
-	return got, errors.Join(err, r.Close())
-}
+// stalled is what the log says of a silence.
+func (c Cloud) stalled() string { return fmt.Sprint("no progress for ", c.Stall) }
 
-func pattern(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i*i>>7 ^ i)
-	}
-	return b
-}
-
-// TestBadUpload: an upload meets a network that is bad for three attempts. It
+// testBadUpload: an upload meets a network that is bad for some attempts. It
 // succeeds, or says that the object exists where an answer was lost; and what
 // is stored is whole.
-func TestBadUpload(t *testing.T) {
-	content := pattern(6 << 20)
+func (c Cloud) testBadUpload(t *testing.T) {
+	server := c.Start(t)
+	content := Noise(6 << 20)
 	for _, test := range []struct {
 		name, kind, direction, attributes string
 		lost                              bool // the store has it before the network heals
@@ -151,13 +153,13 @@ func TestBadUpload(t *testing.T) {
 		{"reset at once", "reset_peer", "upstream", `{"timeout":0}`, false, ""},
 		{"reset before the answer", "reset_peer", "downstream", `{"timeout":0}`, true, ""},
 		{"cut in the body", "limit_data", "upstream", `{"bytes":3000000}`, false, ""},
-		{"half open, nothing arrives", "timeout", "upstream", `{"timeout":0}`, false, "no progress for 600ms"},
-		{"half open, no answer", "timeout", "downstream", `{"timeout":0}`, true, "no progress for 600ms"},
+		{"half open, nothing arrives", "timeout", "upstream", `{"timeout":0}`, false, c.stalled()},
+		{"half open, no answer", "timeout", "downstream", `{"timeout":0}`, true, c.stalled()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := newNetwork(t)
-			n.heal = 3
-			b := n.open(600 * time.Millisecond)
+			n := c.newNetwork(t, server)
+			n.heal = c.Heal
+			b := n.open(c.Stall)
 			n.add(test.kind, test.direction, test.attributes)
 			err := b.Put(t.Context(), "a/b", providers.Bytes(content))
 			if err != nil && !(test.lost && errors.Is(err, providers.ErrExists)) {
@@ -169,50 +171,51 @@ func TestBadUpload(t *testing.T) {
 	}
 }
 
-// TestStallInTheBody: the network goes silent when a part is sent.
-func TestStallInTheBody(t *testing.T) {
-	n := newNetwork(t)
+// testStallInTheBody: the network goes silent when a part is sent.
+func (c Cloud) testStallInTheBody(t *testing.T) {
+	n := c.newNetwork(t, c.Start(t))
 	n.heal = 1
-	b := n.open(600 * time.Millisecond)
-	content := pattern(20 << 20)
+	b := n.open(c.Stall)
+	content := Noise(c.Large)
 	silence := sync.OnceFunc(func() { n.add("timeout", "upstream", `{"timeout":0}`) })
-	err := b.Put(t.Context(), "a", hooked{providers.Bytes(content), func(at int64) {
-		if at > 8<<20 {
+	part := int64(c.Upload.Reads*c.Large + c.Large*2/5)
+	var read atomic.Int64
+	err := b.Put(t.Context(), "a", hooked{providers.Bytes(content), func(n int) {
+		if read.Add(int64(n)) > part {
 			silence()
 		}
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.wantLog(1, "no progress for 600ms")
+	n.wantLog(1, c.stalled())
 	n.wantWhole("a", content)
 }
 
-// hooked is a body that tells where it is read.
+// hooked is a body that tells how much is read.
 type hooked struct {
 	providers.Body
-	at func(int64)
+	read func(n int)
 }
 
-func (h hooked) Open() io.ReadSeekCloser { return &hookedReader{h.Body.Open(), h.at, 0} }
+func (h hooked) Open() io.ReadSeekCloser { return hookedReader{h.Body.Open(), h.read} }
 
 type hookedReader struct {
 	io.ReadSeekCloser
-	at   func(int64)
-	done int64
+	read func(n int)
 }
 
-func (r *hookedReader) Read(p []byte) (int, error) {
-	r.at(r.done)
+func (r hookedReader) Read(p []byte) (int, error) {
 	n, err := r.ReadSeekCloser.Read(p)
-	r.done += int64(n)
+	r.read(n)
 	return n, err
 }
 
-// TestBadDownload: every connection breaks or goes silent after a part; a
+// testBadDownload: every connection breaks or goes silent after a part; a
 // reader sees nothing of it.
-func TestBadDownload(t *testing.T) {
-	content := pattern(5 << 20)
+func (c Cloud) testBadDownload(t *testing.T) {
+	server := c.Start(t)
+	content := Noise(5 << 20)
 	for _, test := range []struct {
 		name, kind, attributes string
 		heal, failures         int
@@ -220,17 +223,17 @@ func TestBadDownload(t *testing.T) {
 	}{
 		{"cut, never better", "limit_data", `{"bytes":1000000}`, 0, 5, "bytes are missing"},
 		{"reset", "reset_peer", `{"timeout":1}`, 3, 1, ""},
-		{"silence", "timeout", `{"timeout":0}`, 2, 1, "no progress for 600ms"},
+		{"silence", "timeout", `{"timeout":0}`, c.Heal - 1, 1, c.stalled()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := newNetwork(t)
+			n := c.newNetwork(t, server)
 			n.heal = test.heal
 			if err := n.direct.Put(t.Context(), "a", providers.Bytes(content)); err != nil {
 				t.Fatal(err)
 			}
-			b := n.open(600 * time.Millisecond)
+			b := n.open(c.Stall)
 			n.add(test.kind, "downstream", test.attributes)
-			got, err := read(b, "a")
+			got, err := Read(b, "a")
 			if err != nil || !bytes.Equal(got, content) {
 				t.Fatalf("%d bytes, %v", len(got), err)
 			}
@@ -239,74 +242,65 @@ func TestBadDownload(t *testing.T) {
 	}
 }
 
-// TestBadListing: pages break; all objects come once, in order.
-func TestBadListing(t *testing.T) {
-	n := newNetwork(t)
+// testBadListing: pages break; all objects come once, in order.
+func (c Cloud) testBadListing(t *testing.T) {
+	n := c.newNetwork(t, c.Start(t))
 	var want []string
 	for i := range 50 {
 		want = append(want, fmt.Sprintf("l/%03d", i))
-		if err := n.direct.Put(t.Context(), want[i], providers.Bytes(nil)); err != nil {
-			t.Fatal(err)
-		}
+		put(t, n.direct, want[i], nil)
 	}
 	n.heal = 3
-	b := n.open(600 * time.Millisecond)
+	b := n.open(c.Stall)
 	n.add("limit_data", "downstream", `{"bytes":1500}`)
-	var got []string
-	for o, err := range b.List(t.Context(), "l/") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, o.Key)
-	}
-	if !slices.Equal(got, want) {
+	if got := keys(t, b, "l/"); !slices.Equal(got, want) {
 		t.Errorf("listed %q", got)
 	}
 	n.wantLog(3, "op=list")
 }
 
-// TestSlowIsNoStall: bytes that trickle, in every phase of a transfer, for much
+// testSlowIsNoStall: bytes that trickle, in every phase of a transfer, for much
 // longer than the stall timeout, are left alone.
-func TestSlowIsNoStall(t *testing.T) {
-	n := newNetwork(t)
-	content := pattern(300)
-	if err := n.direct.Put(t.Context(), "small", providers.Bytes(content)); err != nil {
-		t.Fatal(err)
-	}
-	const stall = 500 * time.Millisecond
-	b := n.open(stall)
+func (c Cloud) testSlowIsNoStall(t *testing.T) {
+	n := c.newNetwork(t, c.Start(t))
+	content := Noise(300)
+	put(t, n.direct, "small", content)
+	b := n.open(c.Stall)
 	// One byte every 4 ms: the header of the answer alone takes longer than
 	// the timeout.
 	n.add("slicer", "downstream", `{"average_size":1,"size_variation":0,"delay":4000}`)
 	start := time.Now()
-	got, err := read(b, "small")
-	if err != nil || !bytes.Equal(got, content) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	if took := time.Since(start); took < 2*stall {
-		t.Errorf("took %v only: this was not slow", took)
-	}
-	n.wantLog(0)
-}
-
-// TestLatency: a far store is slow to answer and nothing else.
-func TestLatency(t *testing.T) {
-	n := newNetwork(t)
-	b := n.open(5 * time.Second)
-	n.add("latency", "downstream", `{"latency":150,"jitter":50}`)
-	content := pattern(3 << 20)
-	if err := b.Put(t.Context(), "a", providers.Bytes(content)); err != nil {
+	r, err := b.Get(t.Context(), "small", 0, -1)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(b, "a"); err != nil || !bytes.Equal(got, content) {
+	header := time.Since(start)
+	got, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if took := time.Since(start); header < c.Stall || took < 2*c.Stall {
+		t.Errorf("the header took %v, all of it %v: this was not slow", header, took)
+	}
+	n.wantLog(0)
+}
+
+// testLatency: a far store is slow to answer and nothing else.
+func (c Cloud) testLatency(t *testing.T) {
+	n := c.newNetwork(t, c.Start(t))
+	b := n.open(5 * time.Second)
+	n.add("latency", "downstream", `{"latency":150,"jitter":50}`)
+	content := Noise(3 << 20)
+	put(t, b, "a", content)
+	if got, err := Read(b, "a"); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	n.wantLog(0)
 }
 
-// TestServerGone: nobody listens; every try shows, and the end is clear.
-func TestServerGone(t *testing.T) {
-	n := newNetwork(t)
+// testServerGone: nobody listens; every try shows, and the end is clear.
+func (c Cloud) testServerGone(t *testing.T) {
+	n := c.newNetwork(t, c.Start(t))
 	b := n.open(5 * time.Second)
 	n.proxy.Stop()
 	err := b.Put(t.Context(), "a", providers.Bytes(nil))
