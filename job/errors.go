@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/internal/nearest"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/snapshot"
 )
@@ -149,12 +150,12 @@ func carriedHint(err error) string {
 }
 
 // Nearest returns the known word that word most likely meant, or "".
-func Nearest(word string, known []string) string { return providers.Nearest(word, known) }
+func Nearest(word string, known []string) string { return nearest.Word(word, known) }
 
 // Suggest returns the hint for a word that is not one of those known.
 func Suggest(word string, known []string) string {
 	list := "known are " + strings.Join(known, ", ")
-	if near := providers.Nearest(word, known); near != "" {
+	if near := nearest.Word(word, known); near != "" {
 		return fmt.Sprintf("did you mean %s? %s", near, list)
 	}
 	return list

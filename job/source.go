@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/snapferry/snapferry/internal/nearest"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/files"
@@ -85,7 +86,7 @@ func (s *session) parsePlace(raw, what string, known []string) (*url.URL, error)
 			"snapferry restore VAULT#latest TARGET; "+list)
 	default:
 		hint := list
-		if near := providers.Nearest(scheme, slices.Concat(known, laterSchemes())); near != "" {
+		if near := nearest.Word(scheme, slices.Concat(known, laterSchemes())); near != "" {
 			hint = fmt.Sprintf("did you mean %s://? %s", near, list)
 		}
 		return nil, usage(shown, fmt.Errorf("unknown scheme %q", scheme), hint)

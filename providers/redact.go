@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/snapferry/snapferry/internal/nearest"
 )
 
 // hidden stands for what is not shown.
@@ -118,7 +120,7 @@ func unknownParameter(u *url.URL, name string, known []string) error {
 	if len(known) > 0 {
 		hint = "known parameters: " + strings.Join(known, ", ")
 	}
-	if near := Nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 	}
 	return InvalidURL(u.String(), "unknown "+shown, hint)

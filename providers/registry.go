@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/snapferry/snapferry/internal/nearest"
 )
 
 // Options is what the caller decides about a store beyond its URL. The zero
@@ -137,7 +139,7 @@ func IsScheme(s string) bool {
 func (r Registry) unknownScheme(rawURL, scheme string) error {
 	known := slices.Sorted(maps.Keys(r))
 	hint := "use a plain path or one of the schemes " + strings.Join(known, ", ")
-	if near := Nearest(scheme, known); near != "" {
+	if near := nearest.Word(scheme, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s://? Known schemes: %s", near, strings.Join(known, ", "))
 	}
 	return InvalidURL(rawURL, fmt.Sprintf("unknown scheme %q", scheme), hint)

@@ -159,15 +159,3 @@ func FuzzCheckPrefix(f *testing.F) {
 		}
 	})
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"region", "endpoint", "profile"}
-	for word, want := range map[string]string{
-		"regon": "region", "REGION": "region", "endpiont": "endpoint", "profil": "profile", "x": "", "": "", "completely": "",
-		strings.Repeat("region", 100): "",
-	} {
-		if got := providers.Nearest(word, known); got != want {
-			t.Errorf("Nearest(%.20q) = %q, want %q", word, got, want)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/snapferry/snapferry/internal/nearest"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -90,7 +91,7 @@ func (l *location) checkValues(q url.Values) error {
 		}
 	}
 	if l.storageClass != "" {
-		near := providers.Nearest(l.storageClass, storageClasses())
+		near := nearest.Word(l.storageClass, storageClasses())
 		if near != l.storageClass {
 			hint := "known classes: " + strings.Join(storageClasses(), ", ")
 			if near != "" {

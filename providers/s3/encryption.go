@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/snapferry/snapferry/internal/nearest"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -173,7 +174,7 @@ func (l *location) parseStorageClass(q url.Values) error {
 		return nil
 	}
 	hint := "write one of " + strings.Join(storageClasses(), ", ")
-	if near := providers.Nearest(strings.ToUpper(class), storageClasses()); near != "" {
+	if near := nearest.Word(strings.ToUpper(class), storageClasses()); near != "" {
 		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 	}
 	return l.invalid("the storage class is unknown", hint)
