@@ -81,6 +81,8 @@ const (
 	tagSegment = "segment"
 	tagExtents = "extents"
 	tagTable   = "table"
+	tagPolicy  = "policy"
+	tagPromise = "promise"
 )
 
 // captureTag is the tag of a capture.json whose bytes before the tag's line

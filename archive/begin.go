@@ -21,6 +21,8 @@ import (
 
 // Spec says what is to be backed up.
 type Spec struct {
+	// Tier is where it is to stand; empty: the policy of each vault finds it,
+	// without one it is Manual.
 	Tier        lifecycle.Tier
 	Series      string    // valid by CheckName
 	Time        time.Time // the scheduled instant, or now
@@ -64,6 +66,12 @@ type Writer struct {
 	// wrapping replaces wrap and its like in tests; nil: the Writer itself.
 	wrapping wrapper
 
+	entries []Entry            // of the series, as Begin found them
+	now     time.Time          // by the store's clock, once it was asked
+	decided *lifecycle.Promise // with the tier of a new backup
+	promise *lifecycle.Promise // nil: nothing is promised
+	floor   lifecycle.Floor    // once it was committed
+
 	recipients *envelope.Recipients // nil: new backups are not encrypted
 	envelope   *format.Encryption   // of the capture, once there is one
 	key        *signature.Key       // nil: the vault is not signed
@@ -99,6 +107,12 @@ func (w *Writer) Signature() *Signature {
 	return &Signature{By: w.key.Public(), Trusted: true} // a key that is none of the signers does not begin
 }
 
+// Promise returns what the backup stands for; nil: nothing is promised.
+func (w *Writer) Promise() *lifecycle.Promise { return w.promise }
+
+// Floor returns until when rules leave the committed backup whole.
+func (w *Writer) Floor() lifecycle.Floor { return w.floor }
+
 // Resumed reports whether an earlier run had begun this very backup.
 func (w *Writer) Resumed() bool { return w.resumed }
 
@@ -116,34 +130,38 @@ func (w *Writer) Levels() map[frame.Level]int64 { return w.levels }
 // A series that belongs to another source is ErrRefused.
 func (v *Vault) Begin(ctx context.Context, spec Spec) (*Writer, error) {
 	w := &Writer{v: v, spec: spec, budget: v.newBudget()}
-	if err := w.prepare(); err != nil {
+	err := w.prepare()
+	if err != nil {
 		return nil, &Error{Op: "begin", Name: spec.Series, Err: err}
 	}
 	if err := w.loadKeys(ctx); err != nil {
 		return nil, err
 	}
-	entries, _, err := v.List(ctx, spec.Series)
+	if w.entries, _, err = v.List(ctx, spec.Series); err != nil {
+		return nil, err
+	}
+	if err := w.checkIdentity(ctx, w.entries); err != nil {
+		return nil, err
+	}
+	joined, err := w.join(ctx, w.entries, false)
+	if err == nil && !joined {
+		if err = w.create(ctx); err == nil {
+			err = w.yield(ctx)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := w.checkIdentity(ctx, entries); err != nil {
-		return nil, err
-	}
-	joined, err := w.join(ctx, entries, false)
-	if err != nil || joined {
-		return w, err
-	}
-	if err := w.create(ctx); err != nil {
-		return nil, err
-	}
-	return w, w.yield(ctx)
+	return w, w.stand(ctx)
 }
 
 // prepare checks the spec and names the images.
 func (w *Writer) prepare() error {
 	s := &w.spec
-	if _, err := lifecycle.ParseTier(string(s.Tier)); err != nil {
-		return err
+	if s.Tier != "" {
+		if _, err := lifecycle.ParseTier(string(s.Tier)); err != nil {
+			return err
+		}
 	}
 	if err := format.CheckName(s.Series); err != nil {
 		return err
@@ -221,6 +239,13 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 		if !e.Begun || e.Complete || e.Name.ID.Fingerprint != short {
 			continue
 		}
+		if reason, err := w.alive(ctx, e); reason != nil || err != nil {
+			if err != nil {
+				return false, err
+			}
+			w.v.opts.Log.Warn("unfinished backup passed over", "backup", e.Name.String(), "reason", reason)
+			continue
+		}
 		c, sealed, err := w.v.readCapture(ctx, e.Name, nil)
 		if errors.Is(err, ErrDamaged) || errors.Is(err, providers.ErrNotFound) {
 			w.v.opts.Log.Warn("unfinished backup passed over", "backup", e.Name.String(), "error", err)
@@ -277,8 +302,12 @@ const maxIDTries = 100
 // already, since that would bring a dead backup's data back to life.
 func (w *Writer) create(ctx context.Context) error {
 	fp := hex.EncodeToString(w.spec.Fingerprint[:])
-	w.name = format.Name{Tier: w.spec.Tier, Series: w.spec.Series, ID: format.ID{
+	w.name = format.Name{Series: w.spec.Series, ID: format.ID{
 		Time: w.spec.Time.UTC().Truncate(time.Second), Kind: format.KindFull, Fingerprint: fp[:format.FingerprintDigits]}}
+	if err := w.place(ctx); err != nil {
+		return err
+	}
+	w.name.Tier = w.spec.Tier
 	for range maxIDTries {
 		free, err := w.noData(ctx)
 		if err != nil {
@@ -373,6 +402,11 @@ func (w *Writer) takeOver(ctx context.Context) (taken bool, err error) {
 	}
 	if reason, err := w.checkFit(ctx, w.name, there, sealed); reason != nil || err != nil {
 		return false, err
+	}
+	if e := w.entry(w.name); e != nil {
+		if reason, err := w.alive(ctx, *e); reason != nil || err != nil {
+			return false, err
+		}
 	}
 	m, _, err := w.v.readManifest(ctx, w.name, false)
 	switch {

@@ -68,7 +68,10 @@ func (b *begun) begin(ctx context.Context, spec Spec, same *format.Name) {
 		return
 	}
 	if same != nil && !b.unfinished {
-		spec.Time, spec.Tier = same.ID.Time, same.Tier
+		spec.Time = same.ID.Time
+		if spec.Tier != "" { // else each vault finds its own
+			spec.Tier = same.Tier
+		}
 		for _, e := range b.entries {
 			if e.Complete && e.Name.ID.String() == same.ID.String() {
 				spec.Tier = e.Name.Tier

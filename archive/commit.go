@@ -9,6 +9,7 @@ import (
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
 	"github.com/snapferry/snapferry/archive/signature"
+	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
 )
 
@@ -23,6 +24,7 @@ func (w *Writer) Commit(ctx context.Context) (*format.Manifest, error) {
 		return w.done, nil
 	}
 	c := &committer{v: w.v, budget: w.budget, name: w.name, capture: w.capture, sealed: w.sealed, key: w.key, checked: true}
+	defer func() { w.floor = c.floor }()
 	for i := range w.images {
 		im := &w.images[i]
 		part := committed{extents: im.extents, set: im.set, size: im.Size, data: im.Size}
@@ -43,7 +45,8 @@ type committer struct {
 	sealed  []byte
 	key     *signature.Key // nil: the vault is not signed
 	checked bool
-	images  []committed // as in the capture
+	images  []committed     // as in the capture
+	floor   lifecycle.Floor // until when rules leave the backup whole
 }
 
 type committed struct {
@@ -140,7 +143,29 @@ func (c *committer) checkCapture(ctx context.Context) error {
 			Err:  fmt.Errorf("%w: its capture.json was removed or replaced while it was written", ErrRefused),
 			Hint: "A lifecycle rule or a person removed it. Run the backup again: it takes a new id."}
 	}
-	return err
+	if err != nil || len(c.v.rotation.Rules) == 0 {
+		return err
+	}
+	return c.checkAge(ctx)
+}
+
+// checkAge refuses a manifest that comes so late that rules may have begun to
+// remove what it names.
+func (c *committer) checkAge(ctx context.Context) error {
+	now, err := c.v.now(ctx)
+	if err != nil {
+		return err
+	}
+	created, err := c.v.Created(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	c.floor = c.v.Floor(Entry{Name: c.name, Created: created})
+	if err := c.v.mayCommit(c.name, created, now); err != nil {
+		return &Error{Op: "commit", Name: c.name.String(), Err: fmt.Errorf("%w: %w", ErrRefused, err),
+			Hint: "Run the backup again: it takes a new id. If uploads are slow, let them take longer with max_upload, or keep more."}
+	}
+	return nil
 }
 
 func (c *committer) putManifest(ctx context.Context, m *format.Manifest) (*format.Manifest, error) {

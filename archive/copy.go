@@ -140,6 +140,23 @@ func (c *copier) arrive(ctx context.Context, l *landing) error {
 	if err == nil && !bytes.Equal(there, c.capture) {
 		err = c.conflict(key, "it is of another capture")
 	}
+	if err != nil || l.v.rotation.Policy.IsZero() {
+		return err
+	}
+	return l.stand(ctx, c.to)
+}
+
+// stand writes down what the copy stands for where it is.
+func (l *landing) stand(ctx context.Context, n format.Name) error {
+	key, err := l.v.signKey(ctx)
+	if err != nil {
+		return err
+	}
+	p := promiser{v: l.v, key: key}
+	if p.entries, _, err = l.v.List(ctx, n.Series); err != nil {
+		return err
+	}
+	_, err = p.stand(ctx, n, nil, n.ID.Time)
 	return err
 }
 

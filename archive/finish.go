@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/archive/memory"
@@ -55,7 +56,30 @@ func (v *Vault) Finish(ctx context.Context, n format.Name, unchecked bool) (*for
 		c.checked = c.checked && fromTable
 		c.images = append(c.images, part)
 	}
+	if err := c.stand(ctx); err != nil {
+		return nil, err
+	}
 	return c.commit(ctx)
+}
+
+// stand writes down what the backup stands for, if whoever began it did not.
+func (c *committer) stand(ctx context.Context) error {
+	if c.v.rotation.Policy.IsZero() {
+		return nil
+	}
+	entries, _, err := c.v.List(ctx, c.name.Series)
+	if err != nil {
+		return err
+	}
+	created := time.Time{}
+	for _, e := range entries {
+		if e.Name == c.name {
+			created = e.Created
+		}
+	}
+	p := promiser{v: c.v, key: c.key, entries: entries}
+	_, err = p.stand(ctx, c.name, nil, created)
+	return err
 }
 
 // checkFinish refuses a capture that is signed in another way than the vault.

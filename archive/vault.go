@@ -3,7 +3,7 @@
 //
 // The order in which a backup is written is the whole protocol:
 //
-//	capture.json, extents, segments, tables, RESTORE.md, manifest.json
+//	capture.json, promise.json, extents, segments, tables, RESTORE.md, manifest.json
 //
 // Every object is created once and never overwritten, so there are no locks
 // and nothing to repair: whoever comes later lists what is there and does
@@ -73,6 +73,8 @@ type Vault struct {
 	bucket providers.Bucket
 	prefix string // "" or ends in a slash
 	opts   Options
+	// rotation is set by Under.
+	rotation Rotation
 }
 
 // NewVault returns the vault below prefix, which is "" or a valid key

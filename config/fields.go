@@ -162,7 +162,8 @@ func jobKind() kind[Job] {
 		bind("zone", zoneKind(), func(j *Job) *string { return &j.Zone }).
 			describe("Time zone of the schedule (default that of the machine).", "Europe/Berlin"),
 		bind("tier", tierKind(), func(j *Job) *string { return &j.Tier }).
-			describe("Shelf of the vault that backups stand on: "+strings.Join(tierNames(), ", ")+".", "daily").otherwise(string(lifecycle.Manual)),
+			describe("Shelf of the vault that backups stand on: "+strings.Join(tierNames(), ", ")+
+				" (default the longest period that has no backup yet; manual, where no retention is kept).", "daily"),
 		bind("series", text("the name of a series"), func(j *Job) *string { return &j.Series }).
 			describe("Name of the series of backups (default the job's name).", "graph"),
 		bind("allow_empty", boolean(), func(j *Job) *bool { return &j.AllowEmpty }).

@@ -48,9 +48,6 @@ func checkPrinted(t rapidTB, c *config.Config) {
 	for i, j := range c.Jobs {
 		got := *again.Jobs[i]
 		want := *j
-		if want.Tier == "" {
-			want.Tier = "manual"
-		}
 		want.Settings, got.Settings = nil, nil
 		if !reflect.DeepEqual(want, got) {
 			t.Fatalf("%+v\nis read back as\n%+v", want, got)
@@ -200,8 +197,7 @@ func TestPrint(t *testing.T) {
 	}
 	flags := config.Settings{{Key: "retries", Value: "5"}}
 	text := c.Print(flags)
-	for _, want := range []string{"    url: s3://b?x=xxx  # line 2\n", "    retries: 5  # --retries\n", "    level: best  # defaults, line 1\n", "    series: j  # default\n",
-		"    tier: manual  # default\n"} {
+	for _, want := range []string{"    url: s3://b?x=xxx  # line 2\n", "    retries: 5  # --retries\n", "    level: best  # defaults, line 1\n", "    series: j  # default\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -21,7 +21,7 @@ type BackupRequest struct {
 	Source string // URL, path, or -
 	// Vaults take the backup, each by itself; at least one.
 	Vaults []Vault
-	Tier   string // empty: manual
+	Tier   string // empty: the longest period that has none yet; of a vault that keeps nothing for a time: manual
 	Job    string // names the series; empty: the source's own name
 	// Time is the scheduled instant; zero means now.
 	Time time.Time
@@ -89,7 +89,7 @@ func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archi
 
 // spec checks the choices of a request.
 func (s *session) spec(req BackupRequest) (archive.Spec, error) {
-	spec := archive.Spec{Series: req.Job, Time: req.Time, Adopt: req.Adopt, Tier: lifecycle.Manual}
+	spec := archive.Spec{Series: req.Job, Time: req.Time, Adopt: req.Adopt}
 	if err := checkVaults(req.Vaults); err != nil {
 		return spec, err
 	}
@@ -162,10 +162,15 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 		}
 	}
 	all.each(func(t *target) { t.made, t.err = t.writer.Commit(ctx) })
+	short := s.warnShort(all)
 	for _, t := range all.living() {
 		s.Log.Info("backup complete", "backup", t.writer.Name().String(), "vault", t.shown, "raw_bytes", t.made.RawBytes, "stored_bytes", t.made.StoredBytes)
 	}
-	return s.reportAll(spec, all), s.outcome(ctx, spec.Source.String(), all)
+	err := s.outcome(ctx, spec.Source.String(), all)
+	if err == nil {
+		err = short
+	}
+	return s.reportAll(spec, all), err
 }
 
 // describe completes the spec with what was captured.

@@ -48,6 +48,10 @@ type record struct {
 	Opened     bool        `json:"opened"`
 	Encryption *Encryption `json:"encryption,omitempty"`
 	Signature  *Signature  `json:"signature,omitempty"`
+	// Promised: the two below were looked at, too.
+	Promised bool       `json:"promised"`
+	Stands   []string   `json:"stands,omitempty"`
+	Until    *time.Time `json:"until,omitempty"`
 }
 
 const (
@@ -106,7 +110,7 @@ func (c *cache) get(e archive.Entry, demanded []string, b *Backup) bool {
 	defer c.mu.Unlock()
 	text, ok := c.lines[key]
 	var r record
-	if !ok || json.Unmarshal(text, &r) != nil || !r.Opened {
+	if !ok || json.Unmarshal(text, &r) != nil || !r.Opened || !r.Promised {
 		return false
 	}
 	if r.Signature != nil {
@@ -118,13 +122,15 @@ func (c *cache) get(e archive.Entry, demanded []string, b *Backup) bool {
 	c.used[key] = true
 	b.complete(r.Manifest)
 	b.Encryption, b.Signature = r.Encryption, r.Signature
+	b.Stands, b.PromisedUntil = r.Stands, r.Until
 	return true
 }
 
 // put remembers a manifest, and what else b says.
 func (c *cache) put(e archive.Entry, m *format.Manifest, b *Backup) {
 	r := record{Name: e.Name.String(), Created: e.ManifestCreated.UTC(), Bytes: e.ManifestBytes, Manifest: m,
-		Opened: true, Encryption: b.Encryption, Signature: b.Signature}
+		Opened: true, Encryption: b.Encryption, Signature: b.Signature,
+		Promised: true, Stands: b.Stands, Until: b.PromisedUntil}
 	text, err := json.Marshal(r)
 	if err != nil || c.path == "" {
 		return

@@ -103,11 +103,7 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 	g.SetLimit(listReaders)
 	for i, e := range entries {
 		b := &report.Backups[i]
-		*b = s.named(e.Name)
-		if e.Begun {
-			begun := e.Created
-			b.Begun = &begun
-		}
+		*b = s.listed(e)
 		if !e.Complete {
 			if !e.Begun {
 				b.Problem = "its capture.json is gone"
@@ -118,12 +114,13 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 			continue
 		}
 		g.Go(func() error {
-			opened, err := s.vault.Open(ctx, e.Name)
+			opened, promise, err := s.openPromised(ctx, e.Name)
 			mu.Lock()
 			defer mu.Unlock()
 			switch Classify(err) {
 			case Done:
 				b.opened(opened)
+				b.promised(promise)
 				cache.put(e, opened.Manifest, b)
 			case Damaged:
 				b.Problem = err.Error()
@@ -147,4 +144,30 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 	}
 	report.Backups = kept
 	return damaged, nil
+}
+
+// listed is what the listing tells of a backup.
+func (s *session) listed(e archive.Entry) Backup {
+	b := s.named(e.Name)
+	if e.Begun {
+		begun := e.Created
+		b.Begun = &begun
+		b.floor(s.vault.Floor(e))
+	}
+	return b
+}
+
+// openPromised opens a backup, and tells what it stands for. A promise that
+// cannot be read is none, since the backup restores all the same.
+func (s *session) openPromised(ctx context.Context, n format.Name) (*archive.Backup, *lifecycle.Promise, error) {
+	b, err := s.vault.Open(ctx, n)
+	if err != nil || n.Tier == lifecycle.Manual {
+		return b, nil, err
+	}
+	promise, err := s.vault.Promise(ctx, n)
+	if errors.Is(err, archive.ErrDamaged) {
+		s.Log.Warn("promise not read", "backup", n.String(), "error", err)
+		return b, nil, nil
+	}
+	return b, promise, err
 }

@@ -52,7 +52,7 @@ func RenderRules(v Vault, language string) ([]byte, error) {
 		return text, rendered(err)
 	}
 	doc, err := native.Render(store, u.Host, root, rules)
-	if err != nil || store == lifecycle.S3 {
+	if err != nil || doc.Body[0] == '<' {
 		return doc.Body, rendered(err)
 	}
 	var text bytes.Buffer
@@ -70,12 +70,15 @@ func rendered(err error) error {
 	return nil
 }
 
-// storeOf tells the kind of store by a URL alone: what speaks like S3 counts as
-// S3, since its rules are written alike.
+// storeOf tells the kind of store by a URL alone: an endpoint of its own is
+// taken to be that of another store than Amazon's.
 func storeOf(rawURL string) lifecycle.Store {
 	scheme, _, _ := strings.Cut(rawURL, "://")
 	switch strings.ToLower(scheme) {
 	case "s3":
+		if strings.Contains(rawURL, "endpoint=") {
+			return lifecycle.S3Compatible
+		}
 		return lifecycle.S3
 	case "gs":
 		return lifecycle.GCS

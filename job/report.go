@@ -7,6 +7,7 @@ import (
 
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/archive/format"
+	"github.com/snapferry/snapferry/lifecycle"
 )
 
 // Backup is what is known of one backup, complete or not. It is the object
@@ -33,6 +34,13 @@ type Backup struct {
 	Problem     string            `json:"problem,omitempty"` // why it cannot be read
 	Encryption  *Encryption       `json:"encryption,omitempty"`
 	Signature   *Signature        `json:"signature,omitempty"`
+
+	// Stands are the kinds of periods it stands for, PromisedUntil the end of
+	// the longest of them; RestorableUntil is when rules may begin to remove
+	// what it needs. Instants are UTC.
+	Stands          []string   `json:"stands,omitempty"`
+	PromisedUntil   *time.Time `json:"promised_until,omitempty"`
+	RestorableUntil *time.Time `json:"restorable_until,omitempty"`
 }
 
 // Encryption says who may read an encrypted backup.
@@ -223,6 +231,26 @@ func (b *Backup) protected(c *format.Capture, by *archive.Signature) {
 	}
 	if by != nil {
 		b.Signature = &Signature{Key: by.By.Fingerprint(), Trusted: by.Trusted}
+	}
+}
+
+// promised adds what the backup stands for; nil: nothing.
+func (b *Backup) promised(p *lifecycle.Promise) {
+	if p == nil {
+		return
+	}
+	b.Stands = kindNames(p.Stands)
+	if !p.Until.IsZero() {
+		until := p.Until.UTC()
+		b.PromisedUntil = &until
+	}
+}
+
+// floor adds until when rules leave the backup whole.
+func (b *Backup) floor(f lifecycle.Floor) {
+	if !f.Never() {
+		until := f.At.UTC()
+		b.RestorableUntil = &until
 	}
 }
 

@@ -188,6 +188,7 @@ func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 		_ = o.bucket.Close() // nothing was done with it
 		return nil, err
 	}
+	s.rotate(o, v.Retention)
 	return o, nil
 }
 

@@ -1,6 +1,10 @@
 package job
 
-import "context"
+import (
+	"context"
+
+	"github.com/snapferry/snapferry/archive"
+)
 
 // ShowRequest names a backup.
 type ShowRequest struct {
@@ -18,6 +22,16 @@ func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error)
 	defer s.close()
 	report := &ShowReport{Backup: s.named(b.Name), SegmentBytes: b.Manifest.Segment, ChunkBytes: b.Manifest.Chunk}
 	report.opened(b)
+	promise, err := s.vault.Promise(ctx, b.Name)
+	if err != nil {
+		s.Log.Warn("promise not read", "backup", b.Name.String(), "error", err)
+	}
+	report.promised(promise)
+	created, err := s.vault.Created(ctx, b.Name)
+	if err != nil {
+		return nil, err
+	}
+	report.floor(s.vault.Floor(archive.Entry{Name: b.Name, Created: created}))
 	report.Lock = s.lockOf(ctx, b.ManifestKey())
 	return report, nil
 }

@@ -135,6 +135,8 @@ func (t *target) report(spec archive.Spec) VaultReport {
 	if t.made != nil {
 		r.complete(t.made)
 		r.protected(t.writer.Capture(), t.writer.Signature())
+		r.promised(t.writer.Promise())
+		r.floor(t.writer.Floor())
 	}
 	return r
 }

@@ -1,10 +1,11 @@
 // Package lifecycle holds the policy side of rotation: tiers, what is kept of
-// them and for how many days, and later the rules that expire them. It is pure:
-// no I/O, no clock, no cloud SDK.
+// them and for how many days, the rules that expire them, and what those leave of
+// a promise. It is pure: no I/O, no clock, no cloud SDK.
 package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,13 @@ const (
 
 // Tiers lists all tiers in the order above.
 func Tiers() []Tier { return []Tier{Hourly, Daily, Weekly, Monthly, Yearly, Manual} }
+
+// Holds reports whether backups of the tier may stand for periods of a kind:
+// for those of its own, and for shorter ones.
+func (t Tier) Holds(kind Tier) bool {
+	all := Tiers()
+	return t != Manual && kind != Manual && slices.Index(all, t) >= slices.Index(all, kind)
+}
 
 // ParseTier returns the tier of that name, or an error that lists them all.
 func ParseTier(s string) (Tier, error) {

@@ -188,6 +188,7 @@ func ParseName(tier, series, id string) (Name, error) {
 const (
 	CaptureFile  = "capture.json"
 	ManifestFile = "manifest.json"
+	PromiseFile  = "promise.json"
 	RestoreFile  = "RESTORE.md"
 
 	ExtentsSuffix = ".extents.zst"

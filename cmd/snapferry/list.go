@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,14 +100,26 @@ func listText(w io.Writer, report *job.ListReport, now time.Time) {
 	if len(report.Backups) == 0 {
 		return
 	}
-	line(w, "TIME\tRAW\tSTORED\tSTATE\tBACKUP")
+	rotated := slices.ContainsFunc(report.Backups, func(b job.Backup) bool { return len(b.Stands) > 0 || b.RestorableUntil != nil })
+	between := func(stands, until string) string {
+		if !rotated {
+			return ""
+		}
+		return stands + "\t" + until + "\t"
+	}
+	line(w, "TIME\tRAW\tSTORED\tSTATE\t%sBACKUP", between("STANDS FOR", "RESTORABLE UNTIL"))
 	for i := range report.Backups {
 		b := &report.Backups[i]
 		raw, stored := "-", "-"
 		if b.Complete {
 			raw, stored = formatBytes(b.RawBytes), formatBytes(b.StoredBytes)
 		}
-		line(w, "%s\t%s\t%s\t%s\t%s", b.Time.Format(time.RFC3339), raw, stored, state(b, now), b.Name)
+		until := "-"
+		if b.RestorableUntil != nil {
+			until = b.RestorableUntil.Format(time.RFC3339)
+		}
+		line(w, "%s\t%s\t%s\t%s\t%s%s", b.Time.Format(time.RFC3339), raw, stored, state(b, now),
+			between(orDash(strings.Join(b.Stands, ",")), until), b.Name)
 	}
 }
 
@@ -115,6 +129,8 @@ func state(b *job.Backup, now time.Time) string {
 		return "remains"
 	case b.Problem != "":
 		return "DAMAGED"
+	case b.Complete && b.RestorableUntil != nil && !now.Before(*b.RestorableUntil):
+		return "may be gone"
 	case b.Complete && !b.Checked:
 		return "unchecked"
 	case b.Complete:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -68,9 +69,22 @@ func describe(w io.Writer, b *job.Backup) {
 		}
 		line(w, "signed by\t%s\t%s", b.Signature.Key, trust)
 	}
+	if len(b.Stands) > 0 {
+		line(w, "stands for\t%s\t%s", strings.Join(b.Stands, ", "), untilText(b.PromisedUntil))
+	}
+	if b.RestorableUntil != nil {
+		line(w, "restorable\t%s", untilText(b.RestorableUntil))
+	}
 	if !b.Checked {
 		line(w, "unchecked\tnobody looked whether the source stayed the same")
 	}
+}
+
+func untilText(t *time.Time) string {
+	if t == nil {
+		return "for ever"
+	}
+	return "until " + t.Format(time.RFC3339)
 }
 
 func sourceText(s *job.Source) string {
