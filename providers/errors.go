@@ -30,7 +30,7 @@ var (
 
 // Error says which operation failed on what, why, and what to do next.
 type Error struct {
-	Op   string // "put", "get", "list", "delete", "open"
+	Op   string // "put", "get", "list", "delete", "open", "read rules", "write rules"
 	Key  string // object key, prefix or URL without credentials
 	Err  error
 	Hint string // one sentence for the user; may be empty

@@ -19,6 +19,11 @@ type RulesDocument struct {
 	// S3, the JSON of the bucket's "lifecycle" of GCS, the JSON of the
 	// management policy of Azure. Nil: there are no rules.
 	Body []byte
+	// Header is what a store keeps beside the document and forgets unless it is
+	// sent again with it: on S3 x-amz-transition-default-minimum-object-size,
+	// which says what the smallest object is that rules move to another class.
+	// Empty where there is none.
+	Header string
 	// Version is what the store needs to refuse a write that would undo another
 	// one; empty where it has no such thing.
 	Version string

@@ -31,6 +31,7 @@ var (
 	_ providers.Inspector     = (*Bucket)(nil)
 	_ providers.Overwriter    = (*Bucket)(nil)
 	_ providers.PolicyAdviser = (*Bucket)(nil)
+	_ providers.Ruler         = (*Bucket)(nil)
 )
 
 // Put creates the object with one request. The hash of the body is signed, so

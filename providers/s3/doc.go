@@ -41,7 +41,9 @@
 // kms:GenerateDataKey and kms:Decrypt. Deleting (prune) alone needs
 // s3:DeleteObject; in a versioned bucket it leaves a delete marker. Locks need
 // s3:PutObjectRetention, reading them s3:GetObjectRetention; old versions need
-// s3:ListBucketVersions and s3:GetObjectVersion. docs/vaults.md has policies.
+// s3:ListBucketVersions and s3:GetObjectVersion. Reading lifecycle rules needs
+// s3:GetLifecycleConfiguration, writing them s3:PutLifecycleConfiguration.
+// docs/vaults.md has policies.
 //
 // # Limits
 //

@@ -205,7 +205,9 @@ func permissionHint(operation string) string {
 	action, named := map[string]string{
 		"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "ListObjectVersions": "ListBucketVersions", "HeadObject": "GetObject",
 		"GetObjectLockConfiguration": "GetBucketObjectLockConfiguration", "GetBucketEncryption": "GetEncryptionConfiguration",
-		"GetPublicAccessBlock": "GetBucketPublicAccessBlock", "PutObject": "PutObject (and s3:PutObjectRetention for a locked vault)",
+		"GetPublicAccessBlock": "GetBucketPublicAccessBlock", "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+		"PutBucketLifecycleConfiguration": "PutLifecycleConfiguration", "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+		"PutObject": "PutObject (and s3:PutObjectRetention for a locked vault)",
 		"GetObject": "GetObject (and s3:GetObjectVersion for older versions)",
 	}[operation]
 	if !named {
