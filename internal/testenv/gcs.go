@@ -19,15 +19,17 @@ import (
 // port: other processes reach it, too. It keeps objects in memory.
 //
 // What the emulator takes and drops is put before it here: a bucket of
-// GCSOptions.Retention says that it takes locks, and keeps them.
+// GCSOptions.Retention says that it takes locks, and keeps them; lifecycle
+// rules are kept, and raise the metageneration.
 type GCSServer struct {
 	Endpoint string // http://127.0.0.1:PORT
 
 	t    testing.TB
 	fake *fakestorage.Server
 
-	mu      sync.Mutex // guards what follows
-	options map[string]GCSOptions
+	mu       sync.Mutex // guards what follows
+	options  map[string]GCSOptions
+	settings map[string]gcsSettings
 }
 
 // GCSOptions are the settings of a bucket.
@@ -44,7 +46,7 @@ func GCS(t testing.TB) *GCSServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &GCSServer{t: t, fake: fake, options: map[string]GCSOptions{}}
+	s := &GCSServer{t: t, fake: fake, options: map[string]GCSOptions{}, settings: map[string]gcsSettings{}}
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	s.Endpoint = server.URL
 	t.Cleanup(func() {
@@ -170,6 +172,8 @@ var (
 func (s *GCSServer) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	switch bucket := gcsBucketPath.FindStringSubmatch(path); {
+	case bucket != nil && s.serveRules(w, r, bucket[1]):
+		return
 	case bucket != nil && r.Method == http.MethodGet && s.optionsOf(bucket[1]).Retention:
 		s.serveRetention(w, r)
 		return

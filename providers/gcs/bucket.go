@@ -17,6 +17,8 @@ type Bucket struct {
 	location location
 	options  providers.Options
 	store    *storage.BucketHandle
+	client   *http.Client // the library's, with credentials and guarded
+	service  string       // URL of the JSON API, with a slash at its end
 	idle     *http.Transport
 }
 

@@ -64,7 +64,7 @@ func newBucket(l location, o providers.Options) (*Bucket, error) {
 	if l.userProject != "" {
 		store = store.UserProject(l.userProject)
 	}
-	return &Bucket{location: l, options: o, store: store, idle: pool}, nil
+	return &Bucket{location: l, options: o, store: store, client: client, service: base.String(), idle: pool}, nil
 }
 
 func userAgent(o providers.Options) string {

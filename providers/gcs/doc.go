@@ -37,7 +37,8 @@
 // with locks storage.objects.setRetention too. Reading: storage.objects.get and
 // storage.objects.list. Deleting (prune) alone needs storage.objects.delete.
 // Inspecting the bucket needs storage.buckets.get, and storage.buckets.getIamPolicy
-// to see who may read it.
+// to see who may read it. Reading lifecycle rules needs storage.buckets.get,
+// writing them storage.buckets.update as well.
 //
 // # Limits
 //

@@ -138,6 +138,9 @@ func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 		if op == "put" {
 			return refuse(providers.ErrExists, "")
 		}
+		if op == writeRules {
+			return refuse(providers.ErrChanged, "somebody changed the bucket's settings meanwhile: read the rules again and look at the change")
+		}
 	case http.StatusUnauthorized:
 		hint := "the credentials have expired, were revoked, or are not for this store: sign in again or make a new key, " + retryHint
 		if b.location.anonymous {
@@ -167,7 +170,7 @@ func refuse(sentinel error, hint string) *providers.Error {
 
 func permissionHint(op string) string {
 	permission := map[string]string{"put": "storage.objects.create", "overwrite": "storage.objects.create and storage.objects.delete",
-		"get": "storage.objects.get", "list": "storage.objects.list", "delete": "storage.objects.delete"}[op]
+		"get": "storage.objects.get", "list": "storage.objects.list", "delete": "storage.objects.delete", writeRules: "storage.buckets.update"}[op]
 	if permission == "" {
 		permission = "storage.buckets.get"
 	}
