@@ -18,7 +18,8 @@ func shownParameters() []string {
 	return []string{"region", "endpoint", "use_path_style", "s3ForcePathStyle", "profile", "role", "anonymous", "disable_https",
 		"role_session", "fips", "dualstack", "accelerate", "requester_pays", "ssetype", "kmskeyid", "bucket_key", "storage_class",
 		"credentials_file", "impersonate", "user_project", "kms_key", "universe_domain",
-		"storage_account", "domain", "protocol", "cdn", "localemu", "access_tier", "encryption_scope"}
+		"storage_account", "domain", "protocol", "cdn", "localemu", "access_tier", "encryption_scope",
+		"subscription", "resource_group"}
 }
 
 // Redact returns rawURL with everything removed that may be a credential: user

@@ -29,6 +29,7 @@ type Bucket struct {
 	scope     string          // encryption scope of new objects; empty: the container's default
 	anonymous bool
 	sas       string // shared access signature in use
+	account   management
 	crc       *crc64.Table
 	buffers   sync.Pool // of *[checksumBytes]byte
 }

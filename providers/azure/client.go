@@ -44,24 +44,25 @@ func newBucket(l location, o providers.Options) (*Bucket, error) {
 	if o.Transport != nil {
 		rt = o.Transport(rt)
 	}
-	client, err := newClient(l, a, &http.Client{Transport: transport.Observe(rt),
+	httpClient := &http.Client{Transport: transport.Observe(rt),
 		// A redirect could send a signature elsewhere; it is reported, not followed.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, o.UserAgent)
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if a.entra {
+		if a.token, err = newEntra(l, a.service, httpClient); err != nil {
+			return nil, err
+		}
+	}
+	client, err := newClient(l, a, httpClient, o.UserAgent)
 	if err != nil {
 		return nil, err
 	}
 	return &Bucket{name: l.container, client: client, idle: pool, o: o, tier: l.tier, scope: l.scope,
-		anonymous: l.anonymous, sas: a.sas, crc: crc64.MakeTable(crcPolynomial)}, nil
+		anonymous: l.anonymous, sas: a.sas, account: management{l, a, httpClient}, crc: crc64.MakeTable(crcPolynomial)}, nil
 }
 
 func newClient(l location, a access, httpClient *http.Client, userAgent string) (*container.Client, error) {
 	place := a.service + "/" + l.container
-	options := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: httpClient,
-		Telemetry: policy.TelemetryOptions{ApplicationID: applicationID(userAgent)},
-		// One place retries, logs and counts: the decorator around this bucket.
-		Retry: policy.RetryOptions{MaxRetries: -1},
-	}}
+	options := &container.ClientOptions{ClientOptions: clientOptions(httpClient, userAgent)}
 	if a.key != "" {
 		// checkKey has found that the key can be decoded.
 		credential, err := azblob.NewSharedKeyCredential(a.account, a.key)
@@ -71,16 +72,21 @@ func newClient(l location, a access, httpClient *http.Client, userAgent string) 
 		return opened(l, "")(container.NewClientWithSharedKeyCredential(place, credential, options))
 	}
 	if a.entra {
-		credential, err := newEntra(l, a.service, httpClient)
-		if err != nil {
-			return nil, err
-		}
-		return opened(l, "")(container.NewClient(place, credential, options))
+		return opened(l, "")(container.NewClient(place, a.token, options))
 	}
 	if a.sas != "" {
 		place += "?" + a.sas
 	}
 	return opened(l, a.sas)(container.NewClientWithNoCredential(place, options))
+}
+
+func clientOptions(httpClient *http.Client, userAgent string) azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Transport: httpClient,
+		Telemetry: policy.TelemetryOptions{ApplicationID: applicationID(userAgent)},
+		// One place retries, logs and counts: the decorator around this bucket.
+		Retry: policy.RetryOptions{MaxRetries: -1},
+	}
 }
 
 // opened gives the errors of making a client their form.

@@ -38,6 +38,7 @@ type access struct {
 	key     string
 	sas     string // without a question mark
 	entra   bool
+	token   azcore.TokenCredential // of entra, once it is made
 }
 
 // findAccess chooses the credentials of the environment, in the order of

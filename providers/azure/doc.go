@@ -26,6 +26,9 @@
 //	                  but neither read nor verified before it is rehydrated
 //	encryption_scope  the encryption scope of new objects
 //	anonymous         true: requests carry no credentials
+//	subscription, resource_group
+//	                  the id of the subscription and the resource group the account
+//	                  is in; lifecycle rules need both, all else neither
 //
 // # Credentials
 //
@@ -44,7 +47,9 @@
 // Writing: the data actions blobs/add/action, which creates and cannot replace,
 // and blobs/read. Deleting (prune) alone needs blobs/delete; in an account with
 // versioning it leaves the version. A shared access signature needs the
-// permissions r, c and l (d to delete) on the container.
+// permissions r, c and l (d to delete) on the container. Lifecycle rules need
+// Microsoft Entra ID, whatever credentials the container takes, and the actions
+// managementPolicies/read, write and delete on the storage account.
 //
 // # Limits
 //

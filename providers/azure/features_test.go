@@ -238,4 +238,5 @@ var (
 	_ providers.Versioner   = (*Bucket)(nil)
 	_ providers.Inspector   = (*Bucket)(nil)
 	_ providers.Overwriter  = (*Bucket)(nil)
+	_ providers.Ruler       = (*Bucket)(nil)
 )

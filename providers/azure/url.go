@@ -29,10 +29,13 @@ type location struct {
 	tier              blob.AccessTier
 	scope             string
 	anonymous         bool
+	subscription      string // where the account is managed; empty: not known
+	resourceGroup     string // set if subscription is
 }
 
 func parameters() []string {
-	return []string{"storage_account", "domain", "protocol", "cdn", "localemu", "endpoint", "access_tier", "encryption_scope", "anonymous"}
+	return []string{"storage_account", "domain", "protocol", "cdn", "localemu", "endpoint", "access_tier", "encryption_scope", "anonymous",
+		"subscription", "resource_group"}
 }
 
 func accessTiers() []blob.AccessTier {
@@ -43,6 +46,8 @@ var (
 	containerName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){2,62}$`)
 	accountName   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 	domainName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+	subscription  = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	resourceGroup = regexp.MustCompile(`^[\pL\pN_().-]{0,89}[\pL\pN_()-]$`)
 	scopeName     = regexp.MustCompile(`^[A-Za-z0-9-]{3,63}$`)
 )
 
@@ -74,6 +79,9 @@ func parse(u *url.URL) (location, error) {
 		return l, err
 	}
 	if err := l.parseEndpoint(q); err != nil {
+		return l, err
+	}
+	if err := l.parseManagement(q); err != nil {
 		return l, err
 	}
 	return l, l.checkService()
@@ -129,6 +137,21 @@ func (l *location) parseObjects(q url.Values) error {
 	if q.Has("encryption_scope") && !scopeName.MatchString(l.scope) {
 		return l.invalid("the encryption scope's name must have 3 to 63 letters, digits and hyphens",
 			"`az storage account encryption-scope list` shows what there is")
+	}
+	return nil
+}
+
+// parseManagement reads where the account is managed.
+func (l *location) parseManagement(q url.Values) error {
+	l.subscription, l.resourceGroup = q.Get("subscription"), q.Get("resource_group")
+	switch {
+	case q.Has("subscription") != q.Has("resource_group"):
+		return l.invalid("subscription and resource_group go together", "write subscription=ID&resource_group=GROUP, or leave out both")
+	case q.Has("subscription") && !subscription.MatchString(l.subscription):
+		return l.invalid("the subscription is no id of one", "write the id, which `az account show --query id` prints, and not the name")
+	case q.Has("resource_group") && !resourceGroup.MatchString(l.resourceGroup):
+		return l.invalid("the resource group's name must have 1 to 90 letters, digits and _().-, and not end with a dot",
+			"`az storage account show --name ACCOUNT --query resourceGroup` prints it")
 	}
 	return nil
 }
