@@ -57,7 +57,8 @@ Without SOURCE and VAULT, --job runs a job of the configuration; flags go before
 	o.lock.register(c)
 	o.access.registerWrite(c)
 	f := c.Flags()
-	f.StringVar(&o.request.Tier, "tier", "", "shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default the longest period of --retention that has none yet; else manual)")
+	f.StringVar(&o.request.Tier, "tier", "",
+		"shelf of the vault: hourly, daily, weekly, monthly, yearly, manual (default the longest period of --retention that has none yet; else manual)")
 	f.StringVar(&o.request.Job, "job", "", "name of the series of backups (default the source's own name); without SOURCE, a job of the configuration")
 	f.BoolVar(&all, "all-jobs", false, "run all jobs of the configuration, one after the other")
 	f.StringVar(&o.time, "time", "", "the scheduled instant, such as 2026-11-22T03:00:00Z (default now)")
