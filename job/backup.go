@@ -55,6 +55,9 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 		if err := o.checkLockable(ctx); err != nil {
 			return err
 		}
+		if err := s.rotate(ctx, o, o.asked); err != nil {
+			return err
+		}
 		_, _, err := o.vault.List(ctx, spec.Series)
 		return err
 	})

@@ -43,7 +43,12 @@ func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error)
 	if err := s.notOntoItself(req, vault, e, tier); err != nil {
 		return nil, err
 	}
-	all, err := s.openAll(ctx, req.Vaults, func(ctx context.Context, o *opened) error { return o.checkLockable(ctx) })
+	all, err := s.openAll(ctx, req.Vaults, func(ctx context.Context, o *opened) error {
+		if err := o.checkLockable(ctx); err != nil {
+			return err
+		}
+		return s.rotate(ctx, o, o.asked)
+	})
 	defer s.closeAll(all)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ func (r *Runner) Finish(ctx context.Context, req FinishRequest) (*FinishReport, 
 	if err := s.checkLockable(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.rotate(ctx, &s.opened, s.asked); err != nil {
+		return nil, err
+	}
 	e, err := s.vault.Find(ctx, ref, true)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error)
 		return nil, err
 	}
 	defer s.close()
+	if err := s.rotate(ctx, &s.opened, s.asked); err != nil {
+		return nil, err
+	}
 	entries, ignored, err := s.vault.List(ctx, req.Series)
 	if err != nil {
 		return nil, err

@@ -2,26 +2,125 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/lifecycle"
+	"github.com/snapferry/snapferry/lifecycle/native"
 	"github.com/snapferry/snapferry/providers"
 )
 
-// rotate puts the vault under what is kept of it. Its rules are taken to be in
-// force.
-func (s *session) rotate(o *opened, kept lifecycle.Policy) {
-	if kept.IsZero() {
-		return
+// rotate puts a vault under what it keeps: the policy that it holds, else what
+// the request says, and the live rules of its store. Rules that cannot be read
+// are taken to be those that the policy asks for.
+func (s *session) rotate(ctx context.Context, o *opened, asked lifecycle.Policy) error {
+	kept, number, err := o.vault.Policy(ctx)
+	if err != nil {
+		return err
 	}
-	store := storeOf(o.shown)
-	r := archive.Rotation{Policy: kept, Rules: []lifecycle.Ruleset{store.Ruleset(o.prefix, kept.Rules(store))}}
+	if number > 0 && !asked.IsZero() && !kept.Equal(asked) {
+		s.Log.Warn("the vault keeps something else than was asked for, and the vault's policy counts; snapferry lifecycle apply changes it",
+			"vault", o.shown, "kept", FormatRetention(kept), "zone", zoneOf(kept).String(), "asked", FormatRetention(asked), "zone_asked", zoneOf(asked).String())
+	}
+	if number == 0 {
+		kept = asked
+	}
+	if kept.IsZero() {
+		return nil
+	}
+	r := archive.Rotation{Policy: kept}
+	rules, doc, err := o.rules(ctx)
+	switch {
+	case err == nil:
+		r.Rules = append([]lifecycle.Ruleset{rules.Ruleset(o.prefix)}, s.replaced(ctx, o, doc)...)
+	case errors.Is(err, providers.ErrUnsupported), errors.Is(err, providers.ErrDenied), errors.Is(err, providers.ErrCredentials),
+		errors.Is(err, native.ErrMalformed):
+		s.Log.Info("the lifecycle rules are not known", "vault", o.shown, "error", err)
+		store := storeOf(o.shown)
+		r.Rules = []lifecycle.Ruleset{store.Ruleset(o.prefix, kept.Rules(store))}
+	default:
+		return err
+	}
 	if inspector, ok := providers.Feature[providers.Inspector](o.bucket); ok {
 		r.Clock = func(ctx context.Context) (time.Time, error) { return s.storeTime(ctx, o, inspector) }
 	}
 	o.vault = o.vault.Under(r)
+	return nil
+}
+
+// rules reads the lifecycle rules of the store. A store without any is
+// ErrUnsupported.
+func (o *opened) rules(ctx context.Context) (*native.Rules, providers.RulesDocument, error) {
+	var doc providers.RulesDocument
+	ruler, ok := providers.Feature[providers.Ruler](o.bucket)
+	if !ok {
+		return nil, doc, &providers.Error{Op: "read rules", Key: o.shown, Err: fmt.Errorf("%w: it has no lifecycle rules", providers.ErrUnsupported),
+			Hint: "lifecycle rules belong to buckets of S3, GCS and Azure"}
+	}
+	err := o.ask(ctx, "read rules", func() (err error) {
+		doc, err = ruler.Rules(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, doc, err
+	}
+	rules, err := native.Parse(native.Document{Store: doc.Store, Container: doc.Container, Body: doc.Body})
+	if err != nil {
+		return nil, doc, &Error{Op: "read rules", Name: doc.Scope, Err: err, Hint: "look at the rules with the tool of the cloud"}
+	}
+	return rules, doc, nil
+}
+
+// replaced are the rules that Apply replaced: what they may have removed, no
+// later ones bring back. Those that cannot be read are passed over.
+func (s *session) replaced(ctx context.Context, o *opened, like providers.RulesDocument) (sets []lifecycle.Ruleset) {
+	root := formerRules
+	if o.prefix != "" {
+		root = o.prefix + "/" + root
+	}
+	for object, err := range o.bucket.List(ctx, root) {
+		if err != nil {
+			s.Log.Warn("replaced rules not read", "vault", o.shown, "error", err)
+			return sets
+		}
+		stamp, _, _ := strings.Cut(strings.TrimPrefix(object.Key, root), "-")
+		at, err := time.Parse(keptTime, stamp)
+		if err != nil {
+			continue
+		}
+		set, err := o.formerSet(ctx, object.Key, like)
+		if err != nil {
+			s.Log.Warn("replaced rules not read", "vault", o.shown, "key", object.Key, "error", err)
+			continue
+		}
+		set.Ended = at.Add(lifecycle.RuleDelay)
+		sets = append(sets, set)
+	}
+	return sets
+}
+
+// maxRules is the largest document of rules that a store takes, in bytes, and
+// some.
+const maxRules = 8 << 20
+
+func (o *opened) formerSet(ctx context.Context, key string, like providers.RulesDocument) (set lifecycle.Ruleset, err error) {
+	r, err := o.bucket.Get(ctx, key, 0, -1)
+	if err != nil {
+		return set, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxRules))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return set, err
+	}
+	rules, err := native.Parse(native.Document{Store: like.Store, Container: like.Container, Body: body})
+	if err != nil {
+		return set, err
+	}
+	return rules.Ruleset(o.prefix), nil
 }
 
 // storeTime is the time by the clock of the store. What is kept goes by it, so
@@ -64,7 +163,7 @@ func (s *session) warnShort(all targets) (err error) {
 		if text, short := t.short(); short {
 			s.Log.Warn("promised longer than the rules leave it", "vault", t.shown, "backup", text)
 			err = &Error{Op: "store", Name: t.shown, Err: fmt.Errorf("%w: the backup is complete, but %s", ErrPartial, text),
-				Hint: "correct the lifecycle rules of the bucket; snapferry lifecycle render prints what they should be"}
+				Hint: "snapferry lifecycle plan shows what the rules should be, and lifecycle apply writes them; the rule of somebody else has to be changed by hand"}
 		}
 	}
 	return err

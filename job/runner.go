@@ -19,6 +19,7 @@ import (
 
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/archive/frame"
+	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/providers/all"
 )
@@ -101,6 +102,7 @@ type opened struct {
 	prefix  string // of the vault's keys; empty, or without a slash at its end
 	folder  string // absolute path of a vault that is a folder
 	locks   map[string]LockPolicy
+	asked   lifecycle.Policy // what the request says that it keeps
 	metrics *providers.Metrics
 	policy  providers.Policy // by which its store is used
 }
@@ -188,7 +190,7 @@ func (s *session) openVault(ctx context.Context, v Vault) (*opened, error) {
 		_ = o.bucket.Close() // nothing was done with it
 		return nil, err
 	}
-	s.rotate(o, v.Retention)
+	o.asked = v.Retention
 	return o, nil
 }
 

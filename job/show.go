@@ -27,6 +27,9 @@ func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error)
 		s.Log.Warn("promise not read", "backup", b.Name.String(), "error", err)
 	}
 	report.promised(promise)
+	if err := s.rotate(ctx, &s.opened, s.asked); err != nil {
+		return nil, err
+	}
 	created, err := s.vault.Created(ctx, b.Name)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ type store struct {
 	endpoint string
 	locks    bool // it can lock objects
 	versions bool // it keeps what is overwritten or deleted
+	// setRules puts lifecycle rules into the bucket, past snapferry; nil: it has
+	// none.
+	setRules func(body string)
 }
 
 // objects are what a store holds, by key.
@@ -57,7 +60,8 @@ func stores() map[string]func(t *testing.T) store {
 		"gcs": func(t *testing.T) store {
 			s := testenv.GCS(t)
 			s.MakeBucketWith(storeBucket, testenv.GCSOptions{Versioned: true, Retention: true})
-			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true, versions: true}
+			return store{url: func(prefix string) string { return s.URL(storeBucket, prefix) }, env: s.Env(), bucket: s, endpoint: s.Endpoint, locks: true, versions: true,
+				setRules: func(body string) { s.SetLifecycle(storeBucket, []byte(body)) }}
 		},
 		"azure": func(t *testing.T) store {
 			s := testenv.Azure(t)
@@ -143,6 +147,8 @@ func TestEverywhere(t *testing.T) {
 					return s.locks, nil
 				case "versions":
 					return s.versions, nil
+				case "rules":
+					return s.setRules != nil, nil
 				}
 				return false, fmt.Errorf("unknown condition %q", c)
 			}
@@ -151,6 +157,7 @@ func TestEverywhere(t *testing.T) {
 			p.Cmds["removeobject"] = func(ts *testscript.TestScript, _ bool, args []string) {
 				s.bucket.RemoveObject(storeBucket, s.one(ts, args[0]))
 			}
+			p.Cmds["setrules"] = func(ts *testscript.TestScript, _ bool, args []string) { s.setRules(ts.ReadFile(args[0])) }
 			p.Cmds["killed"] = func(ts *testscript.TestScript, _ bool, args []string) { s.killed(t, ts, args) }
 			p.Cmds["agekey"] = ageKey
 			testscript.Run(t, p)

@@ -24,7 +24,7 @@ the bucket rotate; these commands say which rules, and which restore points they
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newSimulateCommand(d), newRenderCommand(d))
+	c.AddCommand(newPlanCommand(d), newApplyCommand(d), newRulesCheckCommand(d), newSimulateCommand(d), newRenderCommand(d))
 	return c
 }
 

@@ -1,0 +1,125 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/lifecycle"
+)
+
+// LifecycleReport is what the live rules do to the backups that are there.
+type LifecycleReport struct {
+	PlanReport
+	Series []SeriesLife `json:"series"`
+	// Broken are the backups that rules may remove before the end of what they
+	// are promised.
+	Broken []Loss `json:"broken,omitempty"`
+}
+
+// SeriesLife is one series, without what stands in the tier manual.
+type SeriesLife struct {
+	Series  string    `json:"series"`
+	Backups int       `json:"backups"` // that rules leave whole
+	Newest  time.Time `json:"newest"`  // its first object, by the store's clock
+	// EmptyOn is when the last of them may go, if no other is made; absent: it
+	// never does.
+	EmptyOn *time.Time `json:"empty_on,omitempty"`
+}
+
+// CheckRules holds the live rules of a store against what its backups are
+// promised. A promise that rules break is of the class Damaged; rules that
+// differ from what the vault keeps, or that do what this program does not
+// know, are ErrPartial. Nothing is changed.
+func (r *Runner) CheckRules(ctx context.Context, req PlanRequest) (*LifecycleReport, error) {
+	s := r.newSession()
+	if err := s.open(ctx, req.Vault); err != nil {
+		return nil, err
+	}
+	defer s.close()
+	p, err := s.plan(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.rotate(ctx, &s.opened, p.policy); err != nil {
+		return nil, err
+	}
+	report := &LifecycleReport{PlanReport: *p.report, Series: []SeriesLife{}}
+	if err := s.lives(ctx, report); err != nil {
+		return nil, err
+	}
+	return report, report.verdict()
+}
+
+// lives looks at every backup.
+func (s *session) lives(ctx context.Context, report *LifecycleReport) error {
+	entries, _, err := s.vault.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	now := s.Now()
+	floors := map[string][]lifecycle.Floor{}
+	for _, e := range entries {
+		if !e.Complete || e.Name.Tier == lifecycle.Manual {
+			continue
+		}
+		floor := s.vault.Floor(e)
+		promise, err := s.vault.Promise(ctx, e.Name)
+		if err != nil {
+			return err
+		}
+		if promise != nil && now.Before(promise.Until) && !floor.Covers(promise.Until) {
+			until := promise.Until.UTC()
+			report.Broken = append(report.Broken, Loss{Backup: e.Name.String(), PromisedUntil: &until, Until: floor.At.UTC(), Rule: floor.Effect.Rule})
+		}
+		if floor.Holds(now) {
+			report.count(e, floor, floors)
+		}
+	}
+	for i := range report.Series {
+		x := &report.Series[i]
+		if last, never := lifecycle.LastPoint(floors[x.Series]); !never {
+			last = last.UTC()
+			x.EmptyOn = &last
+		}
+	}
+	return nil
+}
+
+func (report *LifecycleReport) count(e archive.Entry, floor lifecycle.Floor, floors map[string][]lifecycle.Floor) {
+	name := e.Name.Series
+	floors[name] = append(floors[name], floor)
+	i := slices.IndexFunc(report.Series, func(x SeriesLife) bool { return x.Series == name })
+	if i < 0 {
+		i = len(report.Series)
+		report.Series = append(report.Series, SeriesLife{Series: name})
+	}
+	x := &report.Series[i]
+	x.Backups++
+	if e.Created.After(x.Newest) {
+		x.Newest = e.Created.UTC()
+	}
+}
+
+// verdict is the worst of what was found.
+func (report *LifecycleReport) verdict() error {
+	if n := len(report.Broken); n > 0 {
+		b := report.Broken[0]
+		return &Error{Op: "check", Name: report.Vault,
+			Err: fmt.Errorf("%w: rules break the promise of %d backups, the first is %s, promised until %s: %s may remove it from %s on", archive.ErrDamaged,
+				n, b.Backup, instant(*b.PromisedUntil), b.Rule, instant(b.Until)),
+			Hint: "correct that rule at once; copy what must stay to another vault or tier"}
+	}
+	if len(report.Changes) > 0 {
+		return &Error{Op: "check", Name: report.Vault,
+			Err:  fmt.Errorf("%w: the rules are not those of what the vault keeps: %d differ", ErrPartial, len(report.Changes)),
+			Hint: "snapferry lifecycle plan shows them, snapferry lifecycle apply writes them"}
+	}
+	if len(report.Unknown) > 0 {
+		return &Error{Op: "check", Name: report.Vault, Err: fmt.Errorf("%w: a rule does what nobody here knows: %s", ErrPartial, report.Unknown[0]),
+			Hint: "look up what it does, or use a newer version of snapferry"}
+	}
+	return nil
+}
