@@ -20,6 +20,8 @@ type ListRequest struct {
 	Tier   string // empty: all
 	// Incomplete lists also what was begun and has no manifest.
 	Incomplete bool
+	// Expiring lists also what rules may have removed in part.
+	Expiring bool
 }
 
 // listReaders is how many manifests are read at once: they are small, so what
@@ -50,13 +52,18 @@ func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error)
 	if err != nil {
 		return nil, err
 	}
-	shown := entries[:0]
-	for _, e := range entries {
-		if (e.Complete || req.Incomplete) && (req.Tier == "" || string(e.Name.Tier) == req.Tier) {
-			shown = append(shown, e)
-		}
-	}
 	report := &ListReport{Ignored: ignored}
+	shown, now := entries[:0], s.Now()
+	for _, e := range entries {
+		if !(e.Complete || req.Incomplete) || req.Tier != "" && string(e.Name.Tier) != req.Tier {
+			continue
+		}
+		if e.Complete && !req.Expiring && !s.vault.Restorable(e, now) {
+			report.Expiring++
+			continue
+		}
+		shown = append(shown, e)
+	}
 	cache := openCache(s.CacheDir, s.shown, s.Log)
 	damaged, err := s.readAll(ctx, shown, cache, report)
 	if err != nil {

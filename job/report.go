@@ -118,7 +118,10 @@ type CopyReport struct {
 type ListReport struct {
 	Backups []Backup `json:"backups"` // oldest first
 	// Ignored counts the objects of the catalog that belong to no backup.
-	Ignored  int      `json:"ignored_objects"`
+	Ignored int `json:"ignored_objects"`
+	// Expiring counts the backups left out since rules may have removed some of
+	// them.
+	Expiring int      `json:"expiring,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }
 

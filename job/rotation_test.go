@@ -57,3 +57,28 @@ func TestEachVaultPromisesByItself(t *testing.T) {
 		}
 	}
 }
+
+// A backup of which rules may have removed something is not listed, unless it
+// is asked for.
+func TestListLeavesOutWhatMayBeGone(t *testing.T) {
+	r := several(new(atomic.Int32))
+	vault := Vault{URL: t.TempDir(), Access: weekly()}
+	for i := range 2 {
+		if _, err := r.Backup(t.Context(), BackupRequest{Source: patterned(t, 1000*(i+1)), Job: "j", Adopt: true, Vaults: []Vault{vault}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Now = func() time.Time { return time.Now().AddDate(0, 0, 10) } // the daily is gone, the weekly not
+	report, err := r.List(t.Context(), ListRequest{Vault: vault})
+	if err != nil || len(report.Backups) != 1 || report.Backups[0].Tier != "weekly" || report.Expiring != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	report, err = r.List(t.Context(), ListRequest{Vault: vault, Expiring: true})
+	if err != nil || len(report.Backups) != 2 || report.Expiring != 0 {
+		t.Errorf("with all: %+v, %v", report, err)
+	}
+	// Where nothing is kept for a time, nothing goes.
+	if report, err := r.List(t.Context(), ListRequest{Vault: Vault{URL: vault.URL}}); err != nil || len(report.Backups) != 2 {
+		t.Errorf("without a policy: %+v, %v", report, err)
+	}
+}

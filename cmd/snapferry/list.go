@@ -24,6 +24,7 @@ type listOptions struct {
 	store   storeOptions
 	request job.ListRequest
 	access  accessOptions
+	all     bool
 }
 
 func newListCommand(d *deps) *cobra.Command {
@@ -31,8 +32,9 @@ func newListCommand(d *deps) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list VAULT | --job NAME",
 		Short: "List the backups of a vault",
-		Long:  `List shows what can be restored from VAULT, oldest first. A backup without a manifest is none, and shows only with --incomplete.`,
-		Args:  exactlyOrJob("VAULT"),
+		Long: `List shows what can be restored from VAULT, oldest first. A backup without a manifest is none, and shows only with --incomplete;
+one of which rules may have removed something, only with --all.`,
+		Args: exactlyOrJob("VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.choose(c, args, d); err != nil {
 				return err
@@ -46,6 +48,7 @@ func newListCommand(d *deps) *cobra.Command {
 	c.Flags().StringVar(&o.request.Series, "series", "", "this series alone")
 	c.Flags().StringVar(&o.request.Tier, "tier", "", "this tier alone")
 	c.Flags().BoolVar(&o.request.Incomplete, "incomplete", false, "show also what was begun and not finished")
+	c.Flags().BoolVar(&o.all, "all", false, "show also what was not finished, and what rules may have removed in part")
 	return c
 }
 
@@ -79,6 +82,7 @@ func runList(ctx context.Context, o listOptions, d *deps) error {
 	if err := o.access.apply(&o.request.Vault.Access); err != nil {
 		return err
 	}
+	o.request.Incomplete, o.request.Expiring = o.request.Incomplete || o.all, o.all
 	limitMemory(listMemory)
 	report, err := d.runner(tuning).List(ctx, o.request)
 	if report == nil {
@@ -89,6 +93,9 @@ func runList(ctx context.Context, o listOptions, d *deps) error {
 		perr = writeList(d.stdout, report)
 	} else {
 		perr = writeText(d.stdout, func(w io.Writer) { listText(w, report, d.now()) })
+		if report.Expiring > 0 && !d.global.quiet {
+			_, _ = fmt.Fprintf(d.stderr, "note: rules may have removed some of %s, which --all shows\n", count(report.Expiring, "backup")) // a courtesy
+		}
 		if len(report.Backups) == 0 && !d.global.quiet {
 			_, _ = fmt.Fprintln(d.stderr, "note: no backups are there") // a courtesy
 		}
