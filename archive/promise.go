@@ -95,6 +95,11 @@ func (p *promiser) decide(ctx context.Context, tier lifecycle.Tier, t time.Time)
 // store writes promise.json of n, or returns the one that is there.
 func (p *promiser) store(ctx context.Context, n format.Name, promise lifecycle.Promise) (*lifecycle.Promise, error) {
 	key := p.v.catalogKey(n, format.PromiseFile)
+	now, err := p.v.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	promise.Begun = now.Truncate(time.Second)
 	b, err := sealTagged(format.NewPromise(n, promise), p.key, tagPromise)
 	if err != nil {
 		return nil, &Error{Op: "store promise", Name: key, Err: err}

@@ -23,7 +23,7 @@ func TestDocumentedFields(t *testing.T) {
 		job.Backup{}, job.BackupReport{}, job.VaultReport{}, job.CopyReport{}, job.ListReport{}, job.ShowReport{}, job.VerifyReport{}, job.RestoreReport{}, job.FinishReport{},
 		job.BenchReport{}, job.Source{}, job.Image{}, job.Run{}, job.Damage{}, job.Measurement{}, job.Lock{}, job.DoctorReport{}, job.VaultHealth{}, job.Check{},
 		job.RewrapReport{}, job.Rewrapped{}, job.Encryption{}, job.Signature{},
-		job.PlanReport{}, job.RuleChange{}, job.Loss{}, job.LifecycleReport{}, job.SeriesLife{}, job.SimulateReport{}, job.RestorePoint{}, job.SimulatedDay{}, job.RestorePointsOfDay{},
+		job.PruneReport{}, job.PruneResult{}, job.PlanReport{}, job.RuleChange{}, job.Loss{}, job.LifecycleReport{}, job.SeriesLife{}, job.SimulateReport{}, job.RestorePoint{}, job.SimulatedDay{}, job.RestorePointsOfDay{},
 	} {
 		kind := reflect.TypeOf(report)
 		_, section, found := strings.Cut(string(text), "\n## "+kind.Name()+"\n")

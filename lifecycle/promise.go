@@ -11,6 +11,9 @@ type Promise struct {
 	Time   time.Time // t(b): the instant it was captured at, by the store's clock
 	Stands []Tier    // the kinds of periods it stands for, from the shortest on; none: nothing is promised
 	Until  time.Time // the end of the longest of them; zero: it is kept for ever
+	// Begun is when it was written down where it is, by the store's clock: of a
+	// copy, much later than Time. Zero: nobody knows.
+	Begun time.Time
 }
 
 // StandsFor reports whether the backup stands for the period.

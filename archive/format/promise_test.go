@@ -16,7 +16,7 @@ func promised(t testing.TB) (format.Name, lifecycle.Promise) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n, lifecycle.Promise{Tier: lifecycle.Monthly, Time: n.ID.Time, Stands: []lifecycle.Tier{lifecycle.Daily, lifecycle.Monthly}, Until: n.ID.Time.AddDate(1, 0, 0)}
+	return n, lifecycle.Promise{Tier: lifecycle.Monthly, Time: n.ID.Time, Stands: []lifecycle.Tier{lifecycle.Daily, lifecycle.Monthly}, Until: n.ID.Time.AddDate(1, 0, 0), Begun: n.ID.Time.Add(time.Hour)}
 }
 
 func TestPromiseDocument(t *testing.T) {
@@ -30,7 +30,7 @@ func TestPromiseDocument(t *testing.T) {
 		t.Fatalf("%v, %v\n%s", err, d.Check(n), b)
 	}
 	back := d.Lifecycle()
-	if back.Tier != p.Tier || !back.Time.Equal(p.Time) || !back.Until.Equal(p.Until) || len(back.Stands) != 2 || back.Stands[1] != lifecycle.Monthly {
+	if back.Tier != p.Tier || !back.Time.Equal(p.Time) || !back.Until.Equal(p.Until) || !back.Begun.Equal(p.Begun) || len(back.Stands) != 2 || back.Stands[1] != lifecycle.Monthly {
 		t.Errorf("read %+v, wrote %+v", back, p)
 	}
 	other := n

@@ -72,7 +72,7 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
 		newRestoreCommand(shared), newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
-		newLifecycleCommand(shared), newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
+		newLifecycleCommand(shared), newPruneCommand(shared), newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
 }
