@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"os"
-	"strings"
 )
 
 // Config is what one file says, after environment and defaults. It does not
@@ -24,34 +23,23 @@ type Config struct {
 
 // Vault is a place for backups, and how it is used.
 type Vault struct {
-	Name       string
-	URL        string // or a path
-	Retention  Retention
-	Zone       string // of the IANA database, where days begin; empty: UTC
-	Encrypt    Encrypt
-	Identities []Secret
-	Sign       Sign
-	Lock       map[string]Lock // by the name of a tier
-	Versions   bool
-}
-
-// Retention says how many periods of each kind are kept; 0: none.
-type Retention struct {
-	Hourly, Daily, Weekly, Monthly, Yearly int
-}
-
-// String writes it as the flag --retention has it: daily=14,weekly=8.
-func (r Retention) String() string {
-	var parts []string
-	for _, k := range []struct {
-		name string
-		n    int
-	}{{"hourly", r.Hourly}, {"daily", r.Daily}, {"weekly", r.Weekly}, {"monthly", r.Monthly}, {"yearly", r.Yearly}} {
-		if k.n > 0 {
-			parts = append(parts, fmt.Sprintf("%s=%d", k.name, k.n))
-		}
-	}
-	return strings.Join(parts, ",")
+	Name      string
+	URL       string // or a path
+	Retention Retention
+	Slack     Retention
+	Zone      string // of the IANA database, where days begin; empty: UTC
+	MaxChain  int    // days; 0: none
+	// MaxUpload is a duration; empty means the default, and so does 0 of the
+	// days below.
+	MaxUpload   string
+	Undo        int
+	RestoreDays int
+	Transitions map[string]Transition // by the name of a tier
+	Encrypt     Encrypt
+	Identities  []Secret
+	Sign        Sign
+	Lock        map[string]Lock // by the name of a tier
+	Versions    bool
 }
 
 // Encrypt says for whom new backups are encrypted. Its zero value encrypts

@@ -47,13 +47,10 @@ func nameKind(what string) kind[string] {
 func vaultKind() kind[Vault] {
 	url := text("a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	url.url = true
-	return object("a vault", []field[Vault]{
-		bind("url", url, func(v *Vault) *string { return &v.URL }).must().
-			describe("Where it is, as VAULT of the command line.", "s3://acme-backups/graph?region=eu-west-1"),
-		bind("retention", retentionKind(), func(v *Vault) *Retention { return &v.Retention }).
-			describe("How many periods of each kind are kept.", "{daily: 14, monthly: 12}"),
-		bind("zone", zoneKind(), func(v *Vault) *string { return &v.Zone }).
-			describe("Time zone in which its days, weeks, months and years begin.", "Europe/Berlin").otherwise("UTC"),
+	place := bind("url", url, func(v *Vault) *string { return &v.URL }).must().
+		describe("Where it is, as VAULT of the command line.", "s3://acme-backups/graph?region=eu-west-1")
+	fields := append([]field[Vault]{place}, rotationFields()...)
+	return object("a vault", append(fields, []field[Vault]{
 		bind("encrypt", encryptKind(), func(v *Vault) *Encrypt { return &v.Encrypt }).
 			describe("For whom new backups are encrypted.", "{age: [age1…]}"),
 		bind("identities", listOf("a list of secrets", secretRef()), func(v *Vault) *[]Secret { return &v.Identities }).
@@ -64,22 +61,7 @@ func vaultKind() kind[Vault] {
 			describe("For each tier, how new objects are kept from being deleted and overwritten.", "{daily: {mode: governance, days: 14}}"),
 		bind("versions", boolean(), func(v *Vault) *bool { return &v.Versions }).
 			describe("Read the oldest version that is right of what was overwritten or deleted, in stores that keep versions.", "true").otherwise("false"),
-	}, nil)
-}
-
-// maxPeriods is more than anybody keeps: a thousand years, or a year of hours.
-const maxPeriods = 10_000
-
-func retentionKind() kind[Retention] {
-	periods := integer("a number of periods", 0, maxPeriods)
-	of := func(unit string) string { return "Whole " + unit + " kept beside the current one; 0: none." }
-	return object("a retention", []field[Retention]{
-		bind("hourly", periods, func(r *Retention) *int { return &r.Hourly }).describe(of("hours"), "24").otherwise("0"),
-		bind("daily", periods, func(r *Retention) *int { return &r.Daily }).describe(of("days"), "14").otherwise("0"),
-		bind("weekly", periods, func(r *Retention) *int { return &r.Weekly }).describe(of("weeks"), "8").otherwise("0"),
-		bind("monthly", periods, func(r *Retention) *int { return &r.Monthly }).describe(of("months"), "12").otherwise("0"),
-		bind("yearly", periods, func(r *Retention) *int { return &r.Yearly }).describe(of("years"), "3").otherwise("0"),
-	}, nil)
+	}...), checkRotation)
 }
 
 func zoneKind() kind[string] {

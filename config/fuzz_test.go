@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -69,6 +70,13 @@ func normal(v config.Vault) config.Vault {
 	if len(v.Lock) == 0 {
 		v.Lock = nil
 	}
+	if len(v.Transitions) == 0 {
+		v.Transitions = nil
+	}
+	if v.MaxUpload == "" {
+		v.MaxUpload = "72h"
+	}
+	v.Undo, v.RestoreDays = cmp.Or(v.Undo, 14), cmp.Or(v.RestoreDays, 1)
 	return v
 }
 

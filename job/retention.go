@@ -74,3 +74,49 @@ func FormatRetention(p lifecycle.Policy) string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// RetentionSpec is what a vault keeps, as a configuration has it.
+type RetentionSpec struct {
+	Text        string // as ParseRetention reads it
+	Zone        string
+	MaxChain    int    // days; 0: there are no differentials
+	MaxUpload   string // a duration such as 48h; empty: the default
+	Undo        int    // days; 0: the default
+	RestoreDays int    // likewise
+	Transitions map[string]Transition
+}
+
+// Transition moves the data of a tier to another storage class.
+type Transition struct {
+	Days  int // after it was created
+	Class string
+}
+
+// Policy is what the vault promises. Errors are of the class Usage.
+func (r RetentionSpec) Policy() (lifecycle.Policy, error) {
+	p, err := ParseRetention(r.Text, r.Zone)
+	if err != nil {
+		return p, err
+	}
+	p.MaxChain, p.Undo, p.Restore = r.MaxChain, r.Undo, r.RestoreDays
+	if r.MaxUpload != "" {
+		if p.MaxUpload, err = time.ParseDuration(r.MaxUpload); err != nil || p.MaxUpload <= 0 {
+			return p, usage("max_upload "+r.MaxUpload, errors.New("it is no time above 0"), "write for instance 48h")
+		}
+	}
+	keeps := map[string]*lifecycle.Keep{"hourly": &p.Hourly, "daily": &p.Daily, "weekly": &p.Weekly, "monthly": &p.Monthly, "yearly": &p.Yearly}
+	for _, name := range slices.Sorted(maps.Keys(r.Transitions)) {
+		keep, ok := keeps[name]
+		if !ok || keep.Count == 0 {
+			return p, usage("transition of tier "+name, errors.New("nothing is kept of it"), "remove the transition, or keep some of the tier")
+		}
+		keep.Move = lifecycle.Move{Days: r.Transitions[name].Days, Class: r.Transitions[name].Class}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Transitions)) {
+		move := keeps[name].Move
+		if life, ok := p.DataDays(lifecycle.Tier(name), lifecycle.S3); ok && move.Days >= life {
+			return p, usage("transition of tier "+name, fmt.Errorf("data moves after %d days and goes after %d", move.Days, life), "move it earlier, or keep more")
+		}
+	}
+	return p, nil
+}

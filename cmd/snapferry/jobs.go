@@ -166,8 +166,13 @@ func vaultOf(v *config.Vault) (job.Vault, error) {
 		}
 		access.Locks[tier] = job.LockPolicy{Mode: lock.Mode, Days: lock.Days}
 	}
+	spec := job.RetentionSpec{Text: v.RetentionText(), Zone: v.Zone, MaxChain: v.MaxChain, MaxUpload: v.MaxUpload, Undo: v.Undo, RestoreDays: v.RestoreDays,
+		Transitions: map[string]job.Transition{}}
+	for tier, t := range v.Transitions {
+		spec.Transitions[tier] = job.Transition(t)
+	}
 	var err error
-	access.Retention, err = job.ParseRetention(v.Retention.String(), v.Zone)
+	access.Retention, err = spec.Policy()
 	return job.Vault{Name: v.Name, URL: v.URL, Access: access}, err
 }
 
@@ -175,14 +180,15 @@ func vaultOf(v *config.Vault) (job.Vault, error) {
 // vaults have the same policy.
 func remembered(check func(v *config.Vault, tier string) error) func(v *config.Vault, tier string) error {
 	type policy struct {
-		kept config.Retention
-		zone string
-		tier string
-		lock config.Lock
+		kept  string
+		zone  string
+		chain int
+		tier  string
+		lock  config.Lock
 	}
 	known := map[policy]error{}
 	return func(v *config.Vault, tier string) error {
-		p := policy{v.Retention, v.Zone, tier, v.Lock[tier]}
+		p := policy{v.RetentionText(), v.Zone, v.MaxChain, tier, v.Lock[tier]}
 		if _, ok := known[p]; !ok {
 			known[p] = check(v, tier)
 		}
