@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/lifecycle"
 )
@@ -47,29 +49,23 @@ func (r *Runner) CheckRules(ctx context.Context, req PlanRequest) (*LifecycleRep
 		return nil, err
 	}
 	report := &LifecycleReport{PlanReport: *p.report, Series: []SeriesLife{}}
-	if err := s.lives(ctx, report); err != nil {
+	if err := s.lives(ctx, p.entries, report); err != nil {
 		return nil, err
 	}
 	return report, report.verdict()
 }
 
 // lives looks at every backup.
-func (s *session) lives(ctx context.Context, report *LifecycleReport) error {
-	entries, _, err := s.vault.List(ctx, "")
+func (s *session) lives(ctx context.Context, entries []archive.Entry, report *LifecycleReport) error {
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e archive.Entry) bool { return !e.Complete || e.Name.Tier == lifecycle.Manual })
+	promises, err := s.promises(ctx, entries)
 	if err != nil {
 		return err
 	}
 	now := s.Now()
 	floors := map[string][]lifecycle.Floor{}
-	for _, e := range entries {
-		if !e.Complete || e.Name.Tier == lifecycle.Manual {
-			continue
-		}
-		floor := s.vault.Floor(e)
-		promise, err := s.vault.Promise(ctx, e.Name)
-		if err != nil {
-			return err
-		}
+	for i, e := range entries {
+		floor, promise := s.vault.Floor(e), promises[i]
 		if promise != nil && now.Before(promise.Until) && !floor.Covers(promise.Until) {
 			until := promise.Until.UTC()
 			report.Broken = append(report.Broken, Loss{Backup: e.Name.String(), PromisedUntil: &until, Until: floor.At.UTC(), Rule: floor.Effect.Rule})
@@ -86,6 +82,20 @@ func (s *session) lives(ctx context.Context, report *LifecycleReport) error {
 		}
 	}
 	return nil
+}
+
+// promises reads what backups are promised, many at a time.
+func (s *session) promises(ctx context.Context, entries []archive.Entry) ([]*lifecycle.Promise, error) {
+	all := make([]*lifecycle.Promise, len(entries))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(listReaders)
+	for i, e := range entries {
+		g.Go(func() (err error) {
+			all[i], err = s.promiseOf(ctx, e.Name)
+			return err
+		})
+	}
+	return all, g.Wait()
 }
 
 func (report *LifecycleReport) count(e archive.Entry, floor lifecycle.Floor, floors map[string][]lifecycle.Floor) {

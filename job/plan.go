@@ -66,6 +66,8 @@ type planned struct {
 	number int              // of that; 0: there is none
 	doc    providers.RulesDocument
 	after  *native.Rules
+	// entries are all that one sweep of the catalog found.
+	entries []archive.Entry
 }
 
 // Plan compares the lifecycle rules of a store with what its vault is to keep.
@@ -114,7 +116,10 @@ func (s *session) plan(ctx context.Context, req PlanRequest) (*planned, error) {
 	for _, c := range before.Diff(p.after) {
 		p.report.Changes = append(p.report.Changes, RuleChange(c))
 	}
-	p.report.Losses, err = s.losses(ctx, before, p.after, req.AcceptLoss)
+	if p.entries, _, err = s.vault.List(ctx, ""); err != nil {
+		return nil, err
+	}
+	p.report.Losses, err = s.losses(ctx, before, p, req.AcceptLoss)
 	return p, err
 }
 
@@ -149,18 +154,14 @@ func (s *session) retired(ctx context.Context, have []lifecycle.Tier, rules []li
 
 // losses are the backups that new rules harm more than the old ones do: what
 // is promised of them is broken, or they go at once.
-func (s *session) losses(ctx context.Context, before, after *native.Rules, accepted []string) (losses []Loss, err error) {
-	entries, _, err := s.vault.List(ctx, "")
-	if err != nil {
-		return nil, err
-	}
+func (s *session) losses(ctx context.Context, before *native.Rules, p *planned, accepted []string) (losses []Loss, err error) {
 	now := s.Now()
 	live := before.Ruleset(s.prefix)
 	old := s.vault.Under(archive.Rotation{Rules: []lifecycle.Ruleset{live}})
 	live.Ended = now.Add(lifecycle.RuleDelay)
-	fresh := s.vault.Under(archive.Rotation{Rules: []lifecycle.Ruleset{after.Ruleset(s.prefix), live}})
+	fresh := s.vault.Under(archive.Rotation{Rules: []lifecycle.Ruleset{p.after.Ruleset(s.prefix), live}})
 	known := map[string]bool{}
-	for _, e := range entries {
+	for _, e := range p.entries {
 		was, is := old.Floor(e), fresh.Floor(e)
 		known[e.Name.String()] = true
 		if !e.Complete || is.Never() || !was.Never() && !is.At.Before(was.At) || !was.Holds(now) {
