@@ -19,6 +19,8 @@ type LifecycleReport struct {
 	// Broken are the backups that rules may remove before the end of what they
 	// are promised.
 	Broken []Loss `json:"broken,omitempty"`
+	// Warnings are what costs money or time without breaking a promise.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // SeriesLife is one series, without what stands in the tier manual.
@@ -52,6 +54,8 @@ func (r *Runner) CheckRules(ctx context.Context, req PlanRequest) (*LifecycleRep
 	if err := s.lives(ctx, p.entries, report); err != nil {
 		return nil, err
 	}
+	report.warn(p, req.MaxAge, s.Now())
+	report.warnFrozen(p.after.Ruleset(s.prefix), s.prefix)
 	return report, report.verdict()
 }
 
@@ -113,6 +117,35 @@ func (report *LifecycleReport) count(e archive.Entry, floor lifecycle.Floor, flo
 	}
 }
 
+// warn looks for what breaks no promise and is not as it should be.
+func (report *LifecycleReport) warn(p *planned, maxAge time.Duration, now time.Time) {
+	for _, x := range report.Series {
+		if age := now.Sub(x.Newest); maxAge > 0 && age > maxAge {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("the newest backup of %s is %s old, %s are allowed", x.Series, age.Round(time.Minute), maxAge))
+		}
+	}
+	for _, c := range p.policy.Charges(p.doc.Store) {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("data of %s stays %d days in %s, which is charged for %d", c.Tier, c.Stays, c.Class, c.Charged))
+	}
+}
+
+// warnFrozen names rules, whoever made them, that move something of the vault to
+// where it cannot be read at once.
+func (report *LifecycleReport) warnFrozen(set lifecycle.Ruleset, root string) {
+	for _, e := range set.Effects {
+		if !set.Store.Frozen(e.Class) {
+			continue
+		}
+		one := lifecycle.Ruleset{Store: set.Store, Effects: []lifecycle.Effect{e}}
+		for _, t := range lifecycle.Tiers() {
+			if _, by := one.Moved(lifecycle.Prefix(root, t, lifecycle.Data), time.Time{}); by != nil {
+				report.Warnings = append(report.Warnings, fmt.Sprintf("%s: what it moves must be thawed before it can be restored or verified", e.Rule))
+				break
+			}
+		}
+	}
+}
+
 // verdict is the worst of what was found.
 func (report *LifecycleReport) verdict() error {
 	if n := len(report.Broken); n > 0 {
@@ -126,6 +159,10 @@ func (report *LifecycleReport) verdict() error {
 		return &Error{Op: "check", Name: report.Vault,
 			Err:  fmt.Errorf("%w: the rules are not those of what the vault keeps: %d differ", ErrPartial, len(report.Changes)),
 			Hint: "snapferry lifecycle plan shows them, snapferry lifecycle apply writes them"}
+	}
+	if len(report.Warnings) > 0 {
+		return &Error{Op: "check", Name: report.Vault, Err: fmt.Errorf("%w: %s", ErrPartial, report.Warnings[0]),
+			Hint: "snapferry lifecycle check lists all that it found"}
 	}
 	if len(report.Unknown) > 0 {
 		return &Error{Op: "check", Name: report.Vault, Err: fmt.Errorf("%w: a rule does what nobody here knows: %s", ErrPartial, report.Unknown[0]),

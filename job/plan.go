@@ -20,6 +20,9 @@ type PlanRequest struct {
 	// AcceptLoss names backups of which it is accepted that Apply breaks what
 	// they are promised: TIER/SERIES/ID.
 	AcceptLoss []string
+	// MaxAge is how old the newest backup of a series may be, for CheckRules; 0:
+	// any age.
+	MaxAge time.Duration
 }
 
 // PlanReport is what the rules of a store are to become, and what that does to

@@ -17,6 +17,7 @@ type rulesOptions struct {
 	policy policyOptions
 	access accessOptions
 	accept []string
+	maxAge time.Duration
 }
 
 func (o *rulesOptions) register(c *cobra.Command) {
@@ -37,7 +38,7 @@ func (o *rulesOptions) request(c *cobra.Command, d *deps, arg string) (job.PlanR
 		return job.PlanRequest{}, job.Tuning{}, err
 	}
 	tuning, err := o.store.tuning()
-	return job.PlanRequest{Vault: v, AcceptLoss: o.accept}, tuning, err
+	return job.PlanRequest{Vault: v, AcceptLoss: o.accept, MaxAge: o.maxAge}, tuning, err
 }
 
 func newPlanCommand(d *deps) *cobra.Command {
@@ -111,6 +112,7 @@ the rule is named, whoever made it. Rules that are not those of what the vault k
 		},
 	}
 	o.register(c)
+	c.Flags().DurationVar(&o.maxAge, "max-age", 0, "how old the newest backup of a series may be, such as 26h (default any age)")
 	return c
 }
 
@@ -182,8 +184,11 @@ func checkText(w io.Writer, report *job.LifecycleReport) {
 	for _, c := range report.Changes {
 		line(w, "differs\t%s\t%s", c.Rule, change(c))
 	}
+	for _, text := range report.Warnings {
+		line(w, "warning\t%s", text)
+	}
 	unknownText(w, &report.PlanReport)
-	if len(report.Broken)+len(report.Changes)+len(report.Unknown) == 0 {
+	if len(report.Broken)+len(report.Changes)+len(report.Unknown)+len(report.Warnings) == 0 {
 		line(w, "every promise holds")
 	}
 }
