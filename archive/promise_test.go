@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,12 +22,15 @@ import (
 type aged struct {
 	providers.Bucket
 	now     *time.Time
+	mu      sync.Mutex
 	created map[string]time.Time
 }
 
 func (b *aged) Put(ctx context.Context, key string, body providers.Body) error {
 	err := b.Bucket.Put(ctx, key, body)
 	if err == nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.created[key] = *b.now
 	}
 	return err
@@ -35,7 +39,9 @@ func (b *aged) Put(ctx context.Context, key string, body providers.Body) error {
 func (b *aged) List(ctx context.Context, prefix string) iter.Seq2[providers.Object, error] {
 	return func(yield func(providers.Object, error) bool) {
 		for o, err := range b.Bucket.List(ctx, prefix) {
+			b.mu.Lock()
 			o.Created = b.created[o.Key]
+			b.mu.Unlock()
 			if !yield(o, err) {
 				return
 			}
@@ -53,7 +59,7 @@ type rotated struct {
 
 func newRotated(t *testing.T, p lifecycle.Policy) *rotated {
 	r := &rotated{world: newWorld(t), policy: p, now: time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)}
-	r.bucket = &aged{r.bucket, &r.now, map[string]time.Time{}}
+	r.bucket = &aged{Bucket: r.bucket, now: &r.now, created: map[string]time.Time{}}
 	r.opts.Now = func() time.Time { return r.now }
 	r.under(p)
 	return r
