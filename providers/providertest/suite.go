@@ -37,6 +37,10 @@ type Harness struct {
 	// listing then leaves "a/b" out, as MinIO's does. No keys of snapferry's
 	// are so.
 	HidesNested bool
+	// Races says that the store looks whether a key is free and takes it in two
+	// steps, so that several creators at the same moment may all be told that
+	// they won, as moto's do. No store for backups may be so.
+	Races bool
 }
 
 // Run runs the suite, each test on a harness of its own.

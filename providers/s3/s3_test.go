@@ -27,6 +27,7 @@ type store struct {
 
 	verifiesSHA256 bool // a body with another hash is refused
 	noNesting      bool // an object cannot have objects below its name
+	races          bool // two creators at the same moment may both win
 	hidesNested    bool // an object hides those below its name from listings
 	keepsMarkers   bool // an object behind a delete marker still counts as existing
 	takesPolicy    bool // a bucket policy may demand s3:if-none-match
@@ -48,7 +49,7 @@ func stores() []store {
 			"storage_class=STANDARD_IA": "refused", "storage_class=REDUCED_REDUNDANCY": "REDUCED_REDUNDANCY",
 			"storage_class=OTHER": "refused", "requester_pays=true": "",
 		}},
-		{name: "moto", start: testenv.Moto, takesPolicy: true, public: true, encryption: providers.Off, attributes: map[string]string{
+		{name: "moto", start: testenv.Moto, races: true, takesPolicy: true, public: true, encryption: providers.Off, attributes: map[string]string{
 			"ssetype=AES256": "AES256 AES256", "ssetype=aws:kms": "aws:kms aws:kms", "kmskeyid=alias/x&bucket_key=true&kms_context=a=b": "aws:kms aws:kms",
 			"ssetype=aws:kms:dsse": "aws:kms:dsse aws:kms:dsse", "storage_class=STANDARD_IA": "_IA", "storage_class=GLACIER_IR": "GLACIER_IR",
 			"storage_class=OTHER": "refused", "requester_pays=true": "",
@@ -78,6 +79,7 @@ func TestContract(t *testing.T) {
 					VerifiesSHA256: store.verifiesSHA256,
 					NoNesting:      store.noNesting,
 					HidesNested:    store.hidesNested,
+					Races:          store.races,
 				}
 			})
 		})
