@@ -146,26 +146,26 @@ func (c *committer) checkCapture(ctx context.Context) error {
 	if err != nil || len(c.v.rotation.Rules) == 0 {
 		return err
 	}
-	return c.checkAge(ctx)
+	c.floor, err = c.v.checkAge(ctx, c.name)
+	return err
 }
 
 // checkAge refuses a manifest that comes so late that rules may have begun to
-// remove what it names.
-func (c *committer) checkAge(ctx context.Context) error {
-	now, err := c.v.now(ctx)
+// remove what it names. It returns until when they leave the backup whole.
+func (v *Vault) checkAge(ctx context.Context, n format.Name) (floor lifecycle.Floor, err error) {
+	now, err := v.now(ctx)
 	if err != nil {
-		return err
+		return floor, err
 	}
-	created, err := c.v.Created(ctx, c.name)
+	created, err := v.Created(ctx, n)
 	if err != nil {
-		return err
+		return floor, err
 	}
-	c.floor = c.v.Floor(Entry{Name: c.name, Created: created})
-	if err := c.v.mayCommit(c.name, created, now); err != nil {
-		return &Error{Op: "commit", Name: c.name.String(), Err: fmt.Errorf("%w: %w", ErrRefused, err),
-			Hint: "Run the backup again: it takes a new id. If uploads are slow, let them take longer with max_upload, or keep more."}
+	if err := v.mayCommit(n, created, now); err != nil {
+		return floor, &Error{Op: "commit", Name: n.String(), Err: fmt.Errorf("%w: %w", ErrRefused, err),
+			Hint: "Run the backup again: it takes a new id; copy to another tier. If uploads are slow, let them take longer with max_upload, or keep more."}
 	}
-	return nil
+	return v.Floor(Entry{Name: n, Created: created}), nil
 }
 
 func (c *committer) putManifest(ctx context.Context, m *format.Manifest) (*format.Manifest, error) {

@@ -24,6 +24,7 @@ type aged struct {
 	now     *time.Time
 	mu      sync.Mutex
 	created map[string]time.Time
+	hook    func(key string) // is told of each Put, one at a time; nil: nobody is
 }
 
 func (b *aged) Put(ctx context.Context, key string, body providers.Body) error {
@@ -32,6 +33,9 @@ func (b *aged) Put(ctx context.Context, key string, body providers.Body) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.created[key] = *b.now
+		if b.hook != nil {
+			b.hook(key)
+		}
 	}
 	return err
 }
@@ -263,6 +267,25 @@ func TestCopyStands(t *testing.T) {
 	}
 	if p, err := r.vault.Promise(t.Context(), copied[0].Name); err != nil || stands(p) != "daily,weekly" || !p.Time.Equal(n.ID.Time) {
 		t.Errorf("it stands for %+v, %v", p, err)
+	}
+}
+
+// A copy that takes too long is no backup, either.
+func TestLateCopy(t *testing.T) {
+	r, src := newRotated(t, usual()), newWorld(t)
+	n, _ := src.backup(spec("graph", image("a", mix(1, 100_000))))
+	a := r.bucket.(*aged)
+	a.hook = func(key string) {
+		if strings.Contains(key, "/data/") {
+			r.now = r.now.Add(lifecycle.DefaultMaxUpload)
+		}
+	}
+	copied, err := archive.Copy(t.Context(), src.vault, n, []*archive.Vault{r.vault}, lifecycle.Daily)
+	if err != nil || !errors.Is(copied[0].Err, lifecycle.ErrLate) || !errors.Is(copied[0].Err, archive.ErrRefused) {
+		t.Fatalf("%v, %v", err, copied[0].Err)
+	}
+	if entries, _, err := r.vault.List(t.Context(), "graph"); err != nil || len(entries) != 1 || entries[0].Complete {
+		t.Errorf("%+v, %v", entries, err)
 	}
 }
 

@@ -141,8 +141,13 @@ func (s *session) findAll(ctx context.Context) (all []found, err error) {
 			if err != nil || known[n.String()] {
 				continue
 			}
-			known[n.String()] = true
-			all = append(all, found{entry: archive.Entry{Name: n}, item: lifecycle.Item{Series: n.Series, Tier: tier, Time: n.ID.Time, ID: n.ID.Fingerprint}})
+			if last := len(all) - 1; last < 0 || all[last].entry.Name != n { // the keys of one stand together
+				all = append(all, found{entry: archive.Entry{Name: n}, item: lifecycle.Item{Series: n.Series, Tier: tier, Time: n.ID.Time, ID: n.ID.Fingerprint}})
+			}
+			// A copy of an old backup may have begun after the catalog was listed.
+			if x := &all[len(all)-1].item; o.Created.After(x.Time) {
+				x.Time = o.Created
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b found) int {

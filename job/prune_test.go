@@ -244,3 +244,35 @@ func TestPruneNeeds(t *testing.T) {
 		}
 	}
 }
+
+// Data without a catalog, under an id that expired long ago, may belong to a
+// copy that began a moment ago.
+func TestPruneSparesDataThatJustCame(t *testing.T) {
+	o := newOld(t, 20)
+	catalogs, err := filepath.Glob(filepath.Join(o.vault.URL, "daily/catalog/j/*"))
+	if err != nil || len(catalogs) < 2 {
+		t.Fatal(catalogs, err)
+	}
+	lost := "daily/j/" + filepath.Base(catalogs[0])
+	if err := os.RemoveAll(catalogs[0]); err != nil {
+		t.Fatal(err)
+	}
+	data, err := filepath.Glob(filepath.Join(o.vault.URL, "daily/data/j", filepath.Base(catalogs[0]), "*/*"))
+	if err != nil || len(data) == 0 {
+		t.Fatal(data, err)
+	}
+	for _, young := range []bool{true, false} {
+		if at := o.now; young {
+			err = os.Chtimes(data[len(data)-1], at, at)
+		} else {
+			err = os.Chtimes(data[len(data)-1], at.AddDate(0, 0, -20), at.AddDate(0, 0, -20))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, goes, err := o.prune(false)
+		if err != nil || strings.Contains(strings.Join(goes, " "), lost) == young {
+			t.Errorf("young %v: %q go, %v", young, goes, err)
+		}
+	}
+}
