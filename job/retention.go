@@ -21,16 +21,15 @@ const maxPeriods = 10_000
 // Europe/Berlin; empty means UTC.
 func ParseRetention(text, zone string) (lifecycle.Policy, error) {
 	var p lifecycle.Policy
-	fields := map[string]*lifecycle.Keep{"hourly": &p.Hourly, "daily": &p.Daily, "weekly": &p.Weekly, "monthly": &p.Monthly, "yearly": &p.Yearly}
-	known := slices.Sorted(maps.Keys(fields))
+	known := slices.DeleteFunc(tierNames(), func(name string) bool { return p.At(lifecycle.Tier(name)) == nil })
 	const example = "write for instance daily=14,weekly=8,monthly=12"
 	for part := range strings.SplitSeq(text, ",") {
 		if text == "" {
 			break
 		}
 		name, numbers, _ := strings.Cut(strings.TrimSpace(part), "=")
-		keep, ok := fields[name]
-		if !ok {
+		keep := p.At(lifecycle.Tier(name))
+		if keep == nil {
 			return p, usage("retention "+text, fmt.Errorf("no tier %q is kept for a time", name), Suggest(name, known))
 		}
 		if keep.Count != 0 {
@@ -104,16 +103,15 @@ func (r RetentionSpec) Policy() (lifecycle.Policy, error) {
 			return p, usage("max_upload "+r.MaxUpload, errors.New("it is no time above 0"), "write for instance 48h")
 		}
 	}
-	keeps := map[string]*lifecycle.Keep{"hourly": &p.Hourly, "daily": &p.Daily, "weekly": &p.Weekly, "monthly": &p.Monthly, "yearly": &p.Yearly}
 	for _, name := range slices.Sorted(maps.Keys(r.Transitions)) {
-		keep, ok := keeps[name]
-		if !ok || keep.Count == 0 {
+		keep := p.At(lifecycle.Tier(name))
+		if keep == nil || keep.Count == 0 {
 			return p, usage("transition of tier "+name, errors.New("nothing is kept of it"), "remove the transition, or keep some of the tier")
 		}
 		keep.Move = lifecycle.Move{Days: r.Transitions[name].Days, Class: r.Transitions[name].Class}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Transitions)) {
-		move := keeps[name].Move
+		move := p.Keep(lifecycle.Tier(name)).Move
 		if life, ok := p.DataDays(lifecycle.Tier(name), lifecycle.S3); ok && move.Days >= life {
 			return p, usage("transition of tier "+name, fmt.Errorf("data moves after %d days and goes after %d", move.Days, life), "move it earlier, or keep more")
 		}

@@ -78,20 +78,29 @@ func (p Policy) Equal(o Policy) bool {
 // Keep returns how long backups stand for periods of the kind of tier t;
 // zero for Manual, which stands for none.
 func (p Policy) Keep(t Tier) Keep {
-	switch t {
-	case Hourly:
-		return p.Hourly
-	case Daily:
-		return p.Daily
-	case Weekly:
-		return p.Weekly
-	case Monthly:
-		return p.Monthly
-	case Yearly:
-		return p.Yearly
-	case Manual:
+	if keep := p.At(t); keep != nil {
+		return *keep
 	}
 	return Keep{}
+}
+
+// At is where the policy says how long backups stand for periods of the kind of
+// tier t; nil for Manual and for what is no tier.
+func (p *Policy) At(t Tier) *Keep {
+	switch t {
+	case Hourly:
+		return &p.Hourly
+	case Daily:
+		return &p.Daily
+	case Weekly:
+		return &p.Weekly
+	case Monthly:
+		return &p.Monthly
+	case Yearly:
+		return &p.Yearly
+	case Manual:
+	}
+	return nil
 }
 
 // kinds are the tiers that stand for a period, from the shortest on.

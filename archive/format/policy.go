@@ -95,11 +95,9 @@ func (d *Policy) Lifecycle() (p lifecycle.Policy, err error) {
 	if p.Zone, err = time.LoadLocation(d.Zone); err != nil || d.Zone == "Local" {
 		return p, fmt.Errorf("zone %q is unknown", d.Zone)
 	}
-	fields := map[string]*lifecycle.Keep{string(lifecycle.Hourly): &p.Hourly, string(lifecycle.Daily): &p.Daily, string(lifecycle.Weekly): &p.Weekly,
-		string(lifecycle.Monthly): &p.Monthly, string(lifecycle.Yearly): &p.Yearly}
 	for name, k := range d.Keep {
-		into, ok := fields[name]
-		if !ok || !k.sane() {
+		into := p.At(lifecycle.Tier(name))
+		if into == nil || !k.sane() {
 			return p, fmt.Errorf("it keeps %+v of %q", k, name)
 		}
 		*into = lifecycle.Keep{Count: k.Count, Slack: k.Slack, Move: lifecycle.Move{Days: k.Move, Class: k.Class}}
