@@ -51,6 +51,9 @@ type Object struct {
 	Key     string
 	Size    int64     // bytes stored
 	Created time.Time // by the store's clock, UTC
+	// Class is the storage class or access tier as the store's listings spell
+	// it; empty where they tell none.
+	Class string
 }
 
 // Body is the content of an object to be created: in memory, of known length

@@ -21,6 +21,7 @@ var (
 	ErrInvalidURL  = errors.New("invalid vault URL")
 	ErrUnsupported = errors.New("not supported by this store")
 	ErrChanged     = errors.New("somebody else changed it meanwhile")
+	ErrFrozen      = errors.New("archived, and not thawed")
 
 	// ErrStalled, ErrChecksum and ErrThrottled are passing faults with a name.
 	ErrStalled   = errors.New("no progress")
@@ -47,7 +48,7 @@ func (e *Error) UserHint() string { return e.Hint }
 func Permanent(err error) bool {
 	for _, target := range []error{
 		ErrExists, ErrNotFound, ErrNoBucket, ErrDenied, ErrCredentials, ErrClockSkew, ErrNoSpace,
-		ErrRange, ErrInvalidKey, ErrInvalidURL, ErrUnsupported, ErrChanged, context.Canceled,
+		ErrRange, ErrInvalidKey, ErrInvalidURL, ErrUnsupported, ErrChanged, ErrFrozen, context.Canceled,
 	} {
 		if errors.Is(err, target) {
 			return true

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"crypto/sha256"
 	"io"
 	"iter"
 	"time"
@@ -113,6 +114,83 @@ type PolicyAdviser interface {
 	// OverwritePolicy returns the policy that does so below prefix, in the
 	// store's language, ready to be pasted into the bucket's settings.
 	OverwritePolicy(prefix string) string
+}
+
+// Digest is what the content of an object must come to.
+type Digest struct {
+	Size   int64
+	SHA256 [sha256.Size]byte
+}
+
+// Copier is a store that copies an object by itself: its bytes do not pass by
+// here.
+type Copier interface {
+	// CopyObject creates the object to with the bytes of from, under the terms
+	// of Put: what Options.Attributes says of to, no overwriting, ErrExists if
+	// to is taken, and whole or absent after any error. ErrNotFound: there is
+	// no from. ErrFrozen: it must be thawed before. ErrChecksum: the store
+	// tells that what it copied is not want.
+	CopyObject(ctx context.Context, from, to string, want Digest) error
+}
+
+// Holder is a store that can hold objects: nobody removes or replaces one while
+// its hold is on, whatever its lock and the rules of the bucket say. Where the
+// store keeps versions, a removal may still hide it behind a marker.
+type Holder interface {
+	// CheckHold reports whether the bucket takes holds: nil, ErrUnsupported
+	// with a hint that says what to switch on, or the error of asking.
+	CheckHold(ctx context.Context) error
+	// SetHold puts a hold on an object, or takes it off. It may be repeated.
+	SetHold(ctx context.Context, key string, on bool) error
+	// Held reports whether the hold of an object is on.
+	Held(ctx context.Context, key string) (bool, error)
+}
+
+// Warmth is whether an object can be read.
+type Warmth string
+
+// How warm an object is.
+const (
+	Warm    Warmth = "warm"    // it is read at once
+	Frozen  Warmth = "frozen"  // it must be thawed
+	Thawing Warmth = "thawing" // it was asked for
+	Thawed  Warmth = "thawed"  // it is read at once until Temperature.Until
+)
+
+// Temperature is what a store tells of one object.
+type Temperature struct {
+	Warmth Warmth
+	Class  string    // the storage class or access tier, as the store spells it
+	Until  time.Time // of what is Thawed, when it freezes again; zero: never
+}
+
+// ThawPriority is how much a thawing costs and how long it takes, in the words
+// of S3. Azure has two: bulk and standard are its standard, expedited is high.
+type ThawPriority string
+
+// The priorities.
+const (
+	ThawBulk      ThawPriority = "bulk"
+	ThawStandard  ThawPriority = "standard"
+	ThawExpedited ThawPriority = "expedited"
+)
+
+// Thawer is a store with classes whose objects must be thawed before they are
+// read. A Get of one that is not thawed is ErrFrozen.
+type Thawer interface {
+	// Temperature asks for one object.
+	Temperature(ctx context.Context, key string) (Temperature, error)
+	// Freezes reports whether objects of a class, as Object.Class spells it,
+	// have to be thawed, or may have to; those need a Temperature each.
+	Freezes(class string) bool
+	// Thaw asks for an object to be readable for so many days, at least one.
+	// Where the store has no such copies, as on Azure, the object moves to a
+	// warm class for good and days means nothing. It may be repeated: what is
+	// on its way or done already is no error.
+	Thaw(ctx context.Context, key string, days int, priority ThawPriority) error
+	// ThawTime is how long the store says that thawing takes at most, by class
+	// and priority; zero if it does not offer that.
+	ThawTime(class string, priority ThawPriority) time.Duration
 }
 
 // Feature returns b, or what it decorates, as the optional interface T.
