@@ -40,6 +40,10 @@ func Copy(ctx context.Context, src *Vault, n format.Name, targets []*Vault, tier
 	if tier != "" {
 		c.to.Tier = tier
 	}
+	return c.run(ctx, targets)
+}
+
+func (c *copier) run(ctx context.Context, targets []*Vault) ([]Copied, error) {
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
@@ -62,6 +66,9 @@ type copier struct {
 	budget   *memory.Budget
 	held     int64 // bytes of memory that table and sets of an image take
 	all      []*landing
+	// within copies an object inside the store, where source and target are
+	// one vault and its store does that; nil: the bytes pass by here.
+	within CopyObject
 
 	manifest *format.Manifest
 	sealed   []byte // manifest.json

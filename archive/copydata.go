@@ -346,6 +346,11 @@ func (c *copier) feed(f *fleet, h *haul, queue chan<- moving) error {
 // it.
 func (c *copier) read(ctx context.Context, m moving) error {
 	key := c.src.dataKey(c.from, m.image) + m.row.String()
+	if c.within != nil {
+		if err := c.copyWithin(ctx, key, m); !errors.Is(err, providers.ErrUnsupported) {
+			return err
+		}
+	}
 	buf, err := c.fetch(ctx, key, m.row.Stored, hex.EncodeToString(m.row.Sum[:]))
 	if err != nil {
 		return err

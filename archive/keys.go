@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/snapferry/snapferry/archive/format"
@@ -49,3 +50,15 @@ func Classify(prefix, key string) (tier lifecycle.Tier, bulk, ok bool) {
 
 // ManifestKey is the key of the manifest, which is written last.
 func (b *Backup) ManifestKey() string { return b.v.catalogKey(b.Name, format.ManifestFile) }
+
+// Needs tells of a key whether reading these images takes its object.
+func (b *Backup) Needs(images ...int) func(key string) bool {
+	catalog := b.v.catalogKey(b.Name, "")
+	var data []string
+	for _, i := range images {
+		data = append(data, b.v.dataKey(b.Name, b.Manifest.Images[i].Name))
+	}
+	return func(key string) bool {
+		return strings.HasPrefix(key, catalog) || slices.ContainsFunc(data, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	}
+}

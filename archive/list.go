@@ -97,7 +97,9 @@ const Latest = "latest"
 //
 //	latest  SERIES/latest  ID  SERIES/ID  TIER/SERIES/ID
 //
-// where ID may be cut short as long as it fits one backup only. With
+// where ID may be cut short as long as it fits one backup only. Of one that
+// stands in several tiers, since it was kept, the one in the last of
+// lifecycle.Tiers is found: they are the same. With
 // incomplete set, backups without a manifest are found too, but never by
 // "latest". No match is ErrNotFound, several are ErrAmbiguous.
 func (v *Vault) Find(ctx context.Context, ref string, incomplete bool) (Entry, error) {
@@ -135,6 +137,10 @@ func pick(ref, id string, match []Entry) (Entry, error) {
 			Hint: "`snapferry list VAULT` shows what there is, with --incomplete also what was begun."}
 	case id == Latest:
 		return match[len(match)-1], nil
+	case len(match) > 1 && sameBackup(match):
+		return slices.MaxFunc(match, func(a, b Entry) int {
+			return slices.Index(lifecycle.Tiers(), a.Name.Tier) - slices.Index(lifecycle.Tiers(), b.Name.Tier)
+		}), nil
 	case len(match) > 1:
 		names := make([]string, 0, 3)
 		for _, e := range match[:min(len(match), cap(names))] {
@@ -144,4 +150,14 @@ func pick(ref, id string, match []Entry) (Entry, error) {
 			Hint: "Write more of the name: " + strings.Join(names, ", ") + "."}
 	}
 	return match[0], nil
+}
+
+// sameBackup reports whether all are one backup, complete in several tiers.
+func sameBackup(entries []Entry) bool {
+	for _, e := range entries {
+		if !e.Complete || e.Name.Series != entries[0].Name.Series || e.Name.ID != entries[0].Name.ID {
+			return false
+		}
+	}
+	return true
 }

@@ -31,6 +31,9 @@ func (v *Vault) Under(r Rotation) *Vault {
 	return &other
 }
 
+// Rotation is what Under was told.
+func (v *Vault) Rotation() Rotation { return v.rotation }
+
 // Root is the prefix of the vault, without a slash at its end.
 func (v *Vault) Root() string { return strings.TrimSuffix(v.prefix, "/") }
 
