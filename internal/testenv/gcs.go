@@ -20,7 +20,8 @@ import (
 //
 // What the emulator takes and drops is put before it here: a bucket of
 // GCSOptions.Retention says that it takes locks, and keeps them; lifecycle
-// rules are kept, and raise the metageneration.
+// rules and holds are kept, rules raise the metageneration, and copies keep
+// their conditions.
 type GCSServer struct {
 	Endpoint string // http://127.0.0.1:PORT
 
@@ -30,6 +31,7 @@ type GCSServer struct {
 	mu       sync.Mutex // guards what follows
 	options  map[string]GCSOptions
 	settings map[string]gcsSettings
+	holds    map[string]bool // temporary holds, by bucket and key
 }
 
 // GCSOptions are the settings of a bucket.
@@ -46,7 +48,7 @@ func GCS(t testing.TB) *GCSServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &GCSServer{t: t, fake: fake, options: map[string]GCSOptions{}, settings: map[string]gcsSettings{}}
+	s := &GCSServer{t: t, fake: fake, options: map[string]GCSOptions{}, settings: map[string]gcsSettings{}, holds: map[string]bool{}}
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	s.Endpoint = server.URL
 	t.Cleanup(func() {
@@ -171,6 +173,13 @@ var (
 
 func (s *GCSServer) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	if x := gcsRewritePath.FindStringSubmatch(path); x != nil && r.Method == http.MethodPost {
+		s.serveRewrite(w, r, [2]string{x[1], x[2]}, [2]string{x[3], x[4]})
+		return
+	}
+	if object := gcsObjectPath.FindStringSubmatch(path); object != nil && s.serveHolds(w, r, object[1], object[2]) {
+		return
+	}
 	switch bucket := gcsBucketPath.FindStringSubmatch(path); {
 	case bucket != nil && s.serveRules(w, r, bucket[1]):
 		return

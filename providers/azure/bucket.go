@@ -48,7 +48,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body providers.Body) error
 	if attributes.Bulk && b.tier != "" {
 		options.Tier = &b.tier
 	}
-	setLock(options, attributes.Lock)
+	options.ImmutabilityPolicyMode, options.ImmutabilityPolicyExpiryTime = lockSettings(attributes.Lock)
 	err := b.upload(ctx, key, body, options)
 	_, unsent := errors.AsType[*providers.Error](err)
 	if !unsent && (transport.HungUp(err) || mayHideObject(err)) && ctx.Err() == nil && b.exists(ctx, key) {
@@ -101,17 +101,17 @@ func (b *Bucket) checksum(body providers.Body) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-func setLock(o *blockblob.UploadOptions, lock providers.Lock) {
+// lockSettings are a lock in the words of Azure; nil: there is none.
+func lockSettings(lock providers.Lock) (*blob.ImmutabilityPolicySetting, *time.Time) {
 	if lock.IsZero() {
-		return
+		return nil, nil
 	}
 	mode := blob.ImmutabilityPolicySettingUnlocked
 	if lock.Mode == providers.LockCompliance {
 		mode = blob.ImmutabilityPolicySettingLocked
 	}
-	o.ImmutabilityPolicyMode = &mode
 	// The header has whole seconds; a lock is never shorter than asked for.
-	o.ImmutabilityPolicyExpiryTime = to.Ptr(lock.Until.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second))
+	return &mode, to.Ptr(lock.Until.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second))
 }
 
 // exists asks for the object. It is a hint: no answer means no.

@@ -153,7 +153,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	}
 	switch code := bloberror.Code(a.code); code {
 	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet:
-		return refuse(op == "put", providers.ErrExists, "")
+		return refuse(op == "put" || op == "copy", providers.ErrExists, "")
 	case bloberror.UnauthorizedBlobOverwrite:
 		if op == "put" { // rights that only create
 			return refuse(true, providers.ErrExists, "")
@@ -176,8 +176,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case bloberror.ServerBusy, "TooManyRequests", "EgressIsOverAccountLimit", "IngressIsOverAccountLimit", "TpsOverAccountLimit", "OperationsOverAccountLimit":
 		return refuse(true, providers.ErrThrottled, "")
 	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
-		return refuse(true, providers.ErrUnsupported, "the object is in the archive tier: rehydrate it to Hot, Cool or Cold with "+
-			"`az storage blob set-tier`, which takes hours, then run the same command again")
+		return refuse(true, providers.ErrFrozen, frozenHint)
 	case bloberror.BlobImmutableDueToPolicy:
 		return refuse(true, providers.ErrDenied, "the object is locked: wait until its lock ends, or lift an unlocked policy with "+
 			"`az storage blob immutability-policy delete`")
@@ -332,7 +331,9 @@ func clocks(a answer) error {
 func permissionHint(op string) string {
 	const blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/"
 	action := map[string]string{"put": blobs + "add/action (c in a shared access signature)", "overwrite": blobs + "write (w)",
-		"get": blobs + "read (r)", "list": blobs + "read (l)", "delete": blobs + "delete (d)"}[op]
+		"get": blobs + "read (r)", "copy": blobs + "read (r) and " + blobs + "add/action (c)", "thaw": blobs + "write (w)",
+		"hold": "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/immutableStorage/runAsSuperUser/action (i)",
+		"list": blobs + "read (l)", "delete": blobs + "delete (d)"}[op]
 	if action == "" {
 		action = "Microsoft.Storage/storageAccounts/blobServices/containers/read"
 	}

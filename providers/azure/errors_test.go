@@ -144,8 +144,8 @@ func TestAnswers(t *testing.T) {
 		{"container on its way out", 409, "ContainerBeingDeleted", "The specified container is being deleted.", "", shared, today, providers.ErrNoBucket, "being deleted", ""},
 		{"not Azure", 404, "", "<html>no such page</html>", "", shared, today, providers.ErrNoBucket, "404", "endpoint"},
 		{"captive portal", 302, "", "", "", shared, today, providers.ErrUnsupported, "302", "endpoint"},
-		{"archived", 409, "BlobArchived", "This operation is not permitted on an archived blob.", "", shared, today, providers.ErrUnsupported, "archived", "rehydrate"},
-		{"rehydrating", 409, "BlobBeingRehydrated", "This operation is not permitted because the blob is being rehydrated.", "", shared, today, providers.ErrUnsupported, "rehydrated", "hours"},
+		{"archived", 409, "BlobArchived", "This operation is not permitted on an archived blob.", "", shared, today, providers.ErrFrozen, "archived", "--thaw"},
+		{"rehydrating", 409, "BlobBeingRehydrated", "This operation is not permitted because the blob is being rehydrated.", "", shared, today, providers.ErrFrozen, "rehydrated", "hours"},
 		{"locked", 409, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.", "", shared, today, providers.ErrDenied, "immutable", "lock ends"},
 		{"leased", 412, "LeaseIdMissing", "There is currently a lease on the blob.", "", shared, today, providers.ErrDenied, "lease", "lease break"},
 		{"snapshots", 409, "SnapshotsPresent", "This operation is not permitted because the blob has snapshots.", "", shared, today, providers.ErrUnsupported, "snapshots", "delete them first"},
@@ -231,7 +231,7 @@ func TestExistsBehindARefusal(t *testing.T) {
 		{403, "AuthorizationPermissionMismatch", false, providers.ErrDenied, providers.ErrDenied},
 		{409, "BlobImmutableDueToPolicy", true, providers.ErrExists, providers.ErrDenied},
 		{412, "LeaseIdMissing", true, providers.ErrExists, providers.ErrDenied},
-		{409, "BlobArchived", true, providers.ErrExists, providers.ErrUnsupported},
+		{409, "BlobArchived", true, providers.ErrExists, providers.ErrFrozen},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // whatever comes
@@ -291,7 +291,7 @@ func TestOthersHoldThings(t *testing.T) {
 	if err := b.Delete(t.Context(), "snapped"); !errors.Is(err, providers.ErrUnsupported) {
 		t.Errorf("delete of what has a snapshot: %v", err)
 	}
-	if _, err := b.Get(t.Context(), "archived", 0, -1); !errors.Is(err, providers.ErrUnsupported) || !strings.Contains(err.Error(), "archived") {
+	if _, err := b.Get(t.Context(), "archived", 0, -1); !errors.Is(err, providers.ErrFrozen) || !strings.Contains(err.Error(), "archived") {
 		t.Errorf("get of what is archived: %v", err)
 	}
 	if got := string(server.Object("vault", "snapped")); got != "x" {

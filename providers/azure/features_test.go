@@ -239,4 +239,7 @@ var (
 	_ providers.Inspector   = (*Bucket)(nil)
 	_ providers.Overwriter  = (*Bucket)(nil)
 	_ providers.Ruler       = (*Bucket)(nil)
+	_ providers.Copier      = (*Bucket)(nil)
+	_ providers.Holder      = (*Bucket)(nil)
+	_ providers.Thawer      = (*Bucket)(nil)
 )

@@ -113,6 +113,9 @@ func object(item *container.BlobItem) providers.Object {
 			o.Size = *p.ContentLength
 		}
 		o.Created = firstTime(p.CreationTime, p.LastModified)
+		if p.AccessTier != nil {
+			o.Class = string(*p.AccessTier)
+		}
 	}
 	return o
 }

@@ -135,7 +135,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 	switch a.status {
 	case http.StatusPreconditionFailed:
-		if op == "put" {
+		if op == "put" || op == "copy" {
 			return refuse(providers.ErrExists, "")
 		}
 		if op == writeRules {
@@ -170,7 +170,8 @@ func refuse(sentinel error, hint string) *providers.Error {
 
 func permissionHint(op string) string {
 	permission := map[string]string{"put": "storage.objects.create", "overwrite": "storage.objects.create and storage.objects.delete",
-		"get": "storage.objects.get", "list": "storage.objects.list", "delete": "storage.objects.delete", writeRules: "storage.buckets.update"}[op]
+		"get": "storage.objects.get", "list": "storage.objects.list", "delete": "storage.objects.delete",
+		"copy": "storage.objects.get and storage.objects.create", "hold": "storage.objects.update", writeRules: "storage.buckets.update"}[op]
 	if permission == "" {
 		permission = "storage.buckets.get"
 	}
@@ -184,7 +185,7 @@ func permissionHint(op string) string {
 func (b *Bucket) missing(ctx context.Context, op string, a answer) *providers.Error {
 	noBucket := refuse(providers.ErrNoBucket,
 		fmt.Sprintf("check the name %s and the endpoint, if there is one; snapferry does not create buckets", b.location.bucket))
-	if op != "get" && op != "delete" || a.says("bucket does not exist") {
+	if op != "get" && op != "delete" && op != "copy" && op != "hold" || a.says("bucket does not exist") {
 		return noBucket
 	}
 	if a.says("no such object") {

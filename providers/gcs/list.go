@@ -79,7 +79,7 @@ func (b *Bucket) entries(ctx context.Context, prefix, from string, versions bool
 
 func query(prefix, from string, versions bool) *storage.Query {
 	q := &storage.Query{Prefix: prefix, StartOffset: from, Versions: versions, Projection: storage.ProjectionNoACL}
-	attributes := []string{"Name", "Size", "Created"}
+	attributes := []string{"Name", "Size", "Created", "StorageClass"}
 	if versions {
 		attributes = append(attributes, "Generation", "Deleted")
 	}
@@ -105,7 +105,7 @@ func object(prefix string, raw *storage.ObjectAttrs) (providers.Object, error) {
 		return providers.Object{}, &providers.Error{Op: "list", Key: prefix,
 			Err: fmt.Errorf("what the store says about the creation of %q is no time", raw.Name)}
 	}
-	return providers.Object{Key: raw.Name, Size: raw.Size, Created: raw.Created.UTC()}, nil
+	return providers.Object{Key: raw.Name, Size: raw.Size, Created: raw.Created.UTC(), Class: raw.StorageClass}, nil
 }
 
 func unsorted(prefix, last, key string) error {

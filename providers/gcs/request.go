@@ -13,7 +13,7 @@ import (
 // operation is one call of the store: one request, or one for each page of a
 // listing. It travels in the context of the call.
 type operation struct {
-	pages  bool                       // one request for each page
+	pages  bool                       // one request for each page, or each part of a rewrite
 	accept func(*http.Response) error // judges an answer that is no refusal; nil: all are good
 	upload bool                       // no answer is good before whole
 	whole  atomic.Bool                // all of the content was handed over
@@ -58,7 +58,8 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	o, ok := r.Context().Value(operationKey{}).(*operation)
 	err := errUnasked
 	if ok {
-		err = o.admit(r.URL.Query().Get("pageToken"))
+		q := r.URL.Query()
+		err = o.admit(q.Get("pageToken") + q.Get("rewriteToken"))
 	}
 	if err != nil {
 		if r.Body != nil {

@@ -32,6 +32,9 @@ var (
 	_ providers.Overwriter    = (*Bucket)(nil)
 	_ providers.PolicyAdviser = (*Bucket)(nil)
 	_ providers.Ruler         = (*Bucket)(nil)
+	_ providers.Copier        = (*Bucket)(nil)
+	_ providers.Holder        = (*Bucket)(nil)
+	_ providers.Thawer        = (*Bucket)(nil)
 )
 
 // Put creates the object with one request. The hash of the body is signed, so
@@ -81,7 +84,7 @@ func (b *Bucket) put(ctx context.Context, key string, body providers.Body, condi
 	if err != nil {
 		return b.explain(ctx, "put", key, err)
 	}
-	return b.encryption.check(key, out)
+	return b.encryption.checkAnswer(key, out.ServerSideEncryption)
 }
 
 // exists asks for the object. It is a hint: no answer means no.

@@ -40,15 +40,23 @@ func (e encryption) set(in *s3.PutObjectInput) {
 	}
 }
 
-// check compares what an answer says with what was asked for: there are stores
-// that pass over the question and store in clear.
-func (e encryption) check(key string, out *s3.PutObjectOutput) error {
-	if e.algorithm == "" || e.algorithm == out.ServerSideEncryption {
+// setCopy asks for it in a copy.
+func (e encryption) setCopy(in *s3.CopyObjectInput) {
+	var put s3.PutObjectInput
+	e.set(&put)
+	in.ServerSideEncryption, in.BucketKeyEnabled, in.SSEKMSKeyId, in.SSEKMSEncryptionContext = put.ServerSideEncryption,
+		put.BucketKeyEnabled, put.SSEKMSKeyId, put.SSEKMSEncryptionContext
+}
+
+// checkAnswer compares what an answer says with what was asked for: there are
+// stores that pass over the question and store in clear.
+func (e encryption) checkAnswer(key string, told types.ServerSideEncryption) error {
+	if e.algorithm == "" || e.algorithm == told {
 		return nil
 	}
 	got := "not at all"
-	if out.ServerSideEncryption != "" {
-		got = "with " + string(out.ServerSideEncryption)
+	if told != "" {
+		got = "with " + string(told)
 	}
 	return &providers.Error{Op: "put", Key: key,
 		Err:  fmt.Errorf("%w: the object is stored, and encrypted %s where ssetype asks for %s", providers.ErrUnsupported, got, e.algorithm),

@@ -96,7 +96,7 @@ func (a answer) text() string {
 func (b *Bucket) classify(op string, a answer) *providers.Error {
 	switch a.code {
 	case "PreconditionFailed":
-		return refuse(op == "put", providers.ErrExists, "")
+		return refuse(creates(op), providers.ErrExists, "")
 	case "ConditionalRequestConflict", "OperationAborted":
 		// Another writer of this key is at work; the next answer is definite.
 		return &providers.Error{}
@@ -124,8 +124,8 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case "ExistingObjectIsDirectory", "ObjectParentIsFile", "XMinioObjectExistsAsDirectory", "XMinioParentIsObject":
 		return refuse(true, providers.ErrUnsupported,
 			"this store cannot hold both an object and objects below its name: choose another prefix or series name")
-	case "InvalidObjectState":
-		return refuse(true, providers.ErrUnsupported, "the object is in an archive class; restore it there first")
+	case "InvalidObjectState", "ObjectNotInActiveTierError":
+		return refuse(true, providers.ErrFrozen, "snapferry restore --thaw asks the store for it, as does verify --deep --thaw")
 	case "RequestTimeout", "InternalError":
 		return &providers.Error{}
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "ThrottledException",
@@ -170,7 +170,7 @@ func (b *Bucket) classifyRequest(a answer) *providers.Error {
 func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 	switch a.status {
 	case http.StatusPreconditionFailed:
-		return refuse(op == "put", providers.ErrExists, "")
+		return refuse(creates(op), providers.ErrExists, "")
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return refuse(true, providers.ErrDenied, permissionHint(a.operation))
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
@@ -192,6 +192,9 @@ func (b *Bucket) classifyStatus(op string, a answer) *providers.Error {
 	return &providers.Error{}
 }
 
+// creates reports whether an operation makes an object that must not be there.
+func creates(op string) bool { return op == "put" || op == "copy" }
+
 func refuse(definite bool, sentinel error, hint string) *providers.Error {
 	if !definite {
 		return &providers.Error{Hint: hint}
@@ -207,7 +210,8 @@ func permissionHint(operation string) string {
 		"GetObjectLockConfiguration": "GetBucketObjectLockConfiguration", "GetBucketEncryption": "GetEncryptionConfiguration",
 		"GetPublicAccessBlock": "GetBucketPublicAccessBlock", "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
 		"PutBucketLifecycleConfiguration": "PutLifecycleConfiguration", "DeleteBucketLifecycle": "PutLifecycleConfiguration",
-		"PutObject": "PutObject (and s3:PutObjectRetention for a locked vault)",
+		"PutObject":  "PutObject (and s3:PutObjectRetention for a locked vault)",
+		"CopyObject": "GetObject and s3:PutObject", "GetObjectLegalHold": "GetObjectLegalHold", "PutObjectLegalHold": "PutObjectLegalHold",
 		"GetObject": "GetObject (and s3:GetObjectVersion for older versions)",
 	}[operation]
 	if !named {

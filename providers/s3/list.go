@@ -88,7 +88,7 @@ func listOptions(prefix, after string) *blob.ListOptions {
 func object(entry *blob.ListObject) providers.Object {
 	var raw types.Object
 	if entry.As(&raw) {
-		return providers.Object{Key: aws.ToString(raw.Key), Size: aws.ToInt64(raw.Size), Created: aws.ToTime(raw.LastModified).UTC()}
+		return providers.Object{Key: aws.ToString(raw.Key), Size: aws.ToInt64(raw.Size), Created: aws.ToTime(raw.LastModified).UTC(), Class: string(raw.StorageClass)}
 	}
 	return providers.Object{Key: entry.Key, Size: entry.Size, Created: entry.ModTime.UTC()}
 }

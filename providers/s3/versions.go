@@ -52,7 +52,7 @@ func (b *Bucket) Versions(ctx context.Context, prefix string) iter.Seq2[provider
 
 func version(v *types.ObjectVersion) providers.Version {
 	return providers.Version{
-		Object:  providers.Object{Key: aws.ToString(v.Key), Size: aws.ToInt64(v.Size), Created: aws.ToTime(v.LastModified).UTC()},
+		Object:  providers.Object{Key: aws.ToString(v.Key), Size: aws.ToInt64(v.Size), Created: aws.ToTime(v.LastModified).UTC(), Class: string(v.StorageClass)},
 		ID:      aws.ToString(v.VersionId),
 		Current: aws.ToBool(v.IsLatest),
 	}

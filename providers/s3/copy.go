@@ -1,0 +1,85 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/snapferry/snapferry/providers"
+)
+
+// maxCopy is the largest object that one request copies, in bytes.
+const maxCopy = 5 << 30
+
+// CopyObject copies within the bucket. The condition that the key is free is
+// sent as with Put; some stores pass over it in copies, so the key is looked up
+// first: two copies of the same content at the same moment do no harm there. The
+// store computes the SHA-256 of what it copied, and tells it or is asked for it.
+func (b *Bucket) CopyObject(ctx context.Context, from, to string, want providers.Digest) error {
+	if err := errors.Join(check(ctx, "copy", from), check(ctx, "copy", to)); err != nil {
+		return err
+	}
+	if want.Size > maxCopy {
+		return &providers.Error{Op: "copy", Key: from, Err: fmt.Errorf("%w: objects of more than 5 GiB are not copied", providers.ErrUnsupported)}
+	}
+	if b.exists(ctx, to) {
+		return &providers.Error{Op: "copy", Key: to, Err: providers.ErrExists}
+	}
+	in := &s3.CopyObjectInput{
+		Bucket:            &b.bucket,
+		Key:               &to,
+		CopySource:        aws.String((&url.URL{Path: b.bucket + "/" + from}).EscapedPath()),
+		IfNoneMatch:       aws.String("*"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		// What the object is stays; class, encryption and lock are the target's.
+		MetadataDirective: types.MetadataDirectiveCopy,
+		TaggingDirective:  types.TaggingDirectiveReplace,
+	}
+	b.encryption.setCopy(in)
+	attributes := b.attributes(to)
+	if attributes.Bulk {
+		in.StorageClass = b.storageClass
+	}
+	if lock := attributes.Lock; !lock.IsZero() {
+		in.ObjectLockMode = types.ObjectLockMode(strings.ToUpper(string(lock.Mode)))
+		in.ObjectLockRetainUntilDate = aws.Time(lock.Until.UTC())
+	}
+	out, err := b.client.CopyObject(ctx, in)
+	if err != nil {
+		return b.explain(ctx, "copy", to, err)
+	}
+	told := ""
+	if out.CopyObjectResult != nil {
+		told = aws.ToString(out.CopyObjectResult.ChecksumSHA256)
+	}
+	if err := b.encryption.checkAnswer(to, out.ServerSideEncryption); err != nil {
+		return err
+	}
+	return b.checkCopy(ctx, to, told, want)
+}
+
+// checkCopy compares what the store tells of a copy with what it must be. A
+// store that tells no hash is believed what it tells of the size.
+func (b *Bucket) checkCopy(ctx context.Context, key, told string, want providers.Digest) error {
+	size := want.Size
+	if told == "" {
+		head, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled})
+		if err := b.explain(ctx, "copy", key, err); err != nil {
+			return err
+		}
+		told, size = aws.ToString(head.ChecksumSHA256), aws.ToInt64(head.ContentLength)
+	}
+	sum := base64.StdEncoding.EncodeToString(want.SHA256[:])
+	if size != want.Size || told != "" && told != sum {
+		return &providers.Error{Op: "copy", Key: key, Err: fmt.Errorf("%w: the store copied %d bytes with the SHA-256 %q", providers.ErrChecksum, size, told),
+			Hint: "the object that was copied is damaged"}
+	}
+	return nil
+}
