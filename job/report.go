@@ -131,6 +131,7 @@ type ShowReport struct {
 	SegmentBytes int64 `json:"segment_bytes"` // raw bytes of a segment
 	ChunkBytes   int64 `json:"chunk_bytes"`   // raw bytes of a chunk
 	Lock         *Lock `json:"lock,omitempty"`
+	Held         bool  `json:"held"` // by a hold of the store, until it is released
 }
 
 // Lock keeps a backup from being removed.
@@ -150,7 +151,8 @@ type VerifyReport struct {
 	ReadBytes int64   `json:"read_bytes"` // stored bytes of those
 	Damaged   int64   `json:"damaged"`    // problems found
 	// Damage names the first thousand problems.
-	Damage []Damage `json:"damage,omitempty"`
+	Damage []Damage    `json:"damage,omitempty"`
+	Thaw   *ThawReport `json:"thaw,omitempty"` // where something was archived
 	Run
 }
 
@@ -162,11 +164,12 @@ type Damage struct {
 
 // RestoreReport is the result of Runner.Restore.
 type RestoreReport struct {
-	Name     string  `json:"name"`
-	Vault    string  `json:"vault"`
-	Target   string  `json:"target"`
-	RawBytes int64   `json:"raw_bytes"`
-	Images   []Image `json:"images"`
+	Name     string      `json:"name"`
+	Vault    string      `json:"vault"`
+	Target   string      `json:"target"`
+	RawBytes int64       `json:"raw_bytes"`
+	Images   []Image     `json:"images"`
+	Thaw     *ThawReport `json:"thaw,omitempty"` // where something was archived
 	Run
 }
 

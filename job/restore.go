@@ -22,25 +22,43 @@ type RestoreRequest struct {
 	Image string
 	// Overwrite allows to replace what is at the target.
 	Overwrite bool
+	// Thaw is for what is in archive classes.
+	Thaw Thaw
 }
 
 // Restore brings a backup back. Only bytes that were found right are written,
 // and nothing shows at the target before all of them are; a stream as target
-// gets them as they come.
+// gets them as they come. What is archived is thawed first if the request says
+// so; until it is, nothing is written, and the report tells what was asked for.
 func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreReport, error) {
 	s := r.newSession()
+	if err := req.Thaw.check(); err != nil {
+		return nil, err
+	}
 	target, err := s.target(req)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.openBackup(ctx, req.Backup, req.Access)
+	e, err := s.openEntry(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	b, err := s.openWarm(ctx, e, req.Thaw)
+	if err != nil {
+		return nil, err
+	}
 	picked, err := pickImages(b, req.Image)
 	if err != nil {
 		return nil, err
+	}
+	report := &RestoreReport{Name: b.Name.String(), Vault: s.shown, Target: req.Target}
+	if report.Thaw, err = s.warm(ctx, e, req.Thaw, b.Needs(picked...)); err != nil {
+		if report.Thaw == nil {
+			return nil, err
+		}
+		report.Run = s.run()
+		return report, err
 	}
 	if err := b.Unlock(ctx); err != nil {
 		return nil, err
@@ -52,7 +70,6 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 		}
 		return nil, explainTarget(req.Target, err)
 	}
-	report := &RestoreReport{Name: b.Name.String(), Vault: s.shown, Target: req.Target}
 	for _, i := range picked {
 		report.Images = append(report.Images, images(b.Manifest.Images[i:i+1])...)
 		report.RawBytes += b.Manifest.Images[i].Size
@@ -61,25 +78,35 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 	return report, nil
 }
 
+// openEntry opens the vault of a reference and finds the backup. Without an
+// error the caller closes the session.
+func (s *session) openEntry(ctx context.Context, reference string, access Access) (archive.Entry, error) {
+	vault, ref, err := splitReference(reference)
+	if err != nil {
+		return archive.Entry{}, err
+	}
+	if err := s.open(ctx, Vault{URL: vault, Access: access}); err != nil {
+		return archive.Entry{}, err
+	}
+	e, err := s.find(ctx, ref)
+	if err != nil {
+		s.close()
+	}
+	return e, err
+}
+
 // openBackup opens the vault and the backup of a reference. Without an error
 // the caller closes the session.
 func (s *session) openBackup(ctx context.Context, reference string, access Access) (*archive.Backup, error) {
-	vault, ref, err := splitReference(reference)
+	e, err := s.openEntry(ctx, reference, access)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, Vault{URL: vault, Access: access}); err != nil {
-		return nil, err
+	b, err := s.vault.Open(ctx, e.Name)
+	if err != nil {
+		s.close()
 	}
-	e, err := s.find(ctx, ref)
-	if err == nil {
-		var b *archive.Backup
-		if b, err = s.vault.Open(ctx, e.Name); err == nil {
-			return b, nil
-		}
-	}
-	s.close()
-	return nil, err
+	return b, err
 }
 
 func (s *session) target(req RestoreRequest) (snapshot.Target, error) {

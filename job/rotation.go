@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
+	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
 	"github.com/snapferry/snapferry/lifecycle/native"
 	"github.com/snapferry/snapferry/providers"
@@ -150,8 +151,11 @@ func (t *target) short() (string, bool) {
 	if p == nil || t.writer.Floor().Never() || t.writer.Floor().Covers(p.Until) {
 		return "", false
 	}
-	f := t.writer.Floor()
-	return fmt.Sprintf("%s is promised until %s, and %s, from %s on", t.writer.Name(), instant(p.Until), f.Effect, instant(f.At)), true
+	return shortText(t.writer.Name(), p, t.writer.Floor()), true
+}
+
+func shortText(n format.Name, p *lifecycle.Promise, f lifecycle.Floor) string {
+	return fmt.Sprintf("%s is promised until %s, and %s, from %s on", n, instant(p.Until), f.Effect, instant(f.At))
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -161,10 +165,14 @@ func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func (s *session) warnShort(all targets) (err error) {
 	for _, t := range all.living() {
 		if text, short := t.short(); short {
-			s.Log.Warn("promised longer than the rules leave it", "vault", t.shown, "backup", text)
-			err = &Error{Op: "store", Name: t.shown, Err: fmt.Errorf("%w: the backup is complete, but %s", ErrPartial, text),
-				Hint: "snapferry lifecycle plan shows what the rules should be, and lifecycle apply writes them; the rule of somebody else has to be changed by hand"}
+			err = s.shortError(t.shown, text)
 		}
 	}
 	return err
+}
+
+func (s *session) shortError(vault, text string) error {
+	s.Log.Warn("promised longer than the rules leave it", "vault", vault, "backup", text)
+	return &Error{Op: "store", Name: vault, Err: fmt.Errorf("%w: the backup is complete, but %s", ErrPartial, text),
+		Hint: "snapferry lifecycle plan shows what the rules should be, and lifecycle apply writes them; the rule of somebody else has to be changed by hand"}
 }

@@ -56,6 +56,9 @@ type Runner struct {
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Terminal lets age plugins ask at the terminal.
 	Terminal bool
+	// PollEvery is the time between two looks at what is being thawed; 0: a
+	// minute.
+	PollEvery time.Duration
 	// Tuning says how much of the machine is used.
 	Tuning Tuning
 }

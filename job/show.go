@@ -36,5 +36,6 @@ func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error)
 	}
 	report.floor(s.vault.Floor(archive.Entry{Name: b.Name, Created: created}))
 	report.Lock = s.lockOf(ctx, b.ManifestKey())
+	report.Held = s.held(ctx, b.ManifestKey())
 	return report, nil
 }

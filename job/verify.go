@@ -17,26 +17,33 @@ type VerifyRequest struct {
 	Sample float64
 	// Seed picks the segments of a sample; zero picks others every time.
 	Seed uint64
+	// Thaw is for what is in archive classes, where something is to be read.
+	Thaw Thaw
 }
 
 // Verify checks a backup. If it is damaged, the report says where, and the
-// error is of the class Damaged.
+// error is of the class Damaged. What is archived is thawed first if the request
+// says so, all of it, as a sample is another every time; until it is, nothing
+// is checked, and the report tells what was asked for.
 func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, error) {
 	s := r.newSession()
 	if req.Sample < 0 || req.Sample > 1 {
 		return nil, usage(fmt.Sprintf("a sample of %g", req.Sample), fmt.Errorf("it is not between 0 and 1"), "give a part such as 5%")
 	}
-	vault, ref, err := splitReference(req.Backup)
-	if err != nil {
+	if err := req.Thaw.check(); err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
+	e, err := s.openEntry(ctx, req.Backup, req.Access)
+	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	e, err := s.find(ctx, ref)
-	if err != nil {
+	thaw, err := s.warmAll(ctx, e, req)
+	if err != nil && thaw == nil {
 		return nil, err
+	}
+	if err != nil {
+		return &VerifyReport{Name: e.Name.String(), Vault: s.shown, Sample: req.Sample, Thaw: thaw, Run: s.run()}, err
 	}
 	seed := req.Seed
 	if seed == 0 {
@@ -48,9 +55,22 @@ func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, 
 		return nil, err
 	}
 	report := &VerifyReport{Name: e.Name.String(), Vault: s.shown, OK: err == nil, Sample: req.Sample,
-		Objects: found.Objects, Read: found.Read, ReadBytes: found.Bytes, Damaged: found.Damaged, Run: s.run()}
+		Objects: found.Objects, Read: found.Read, ReadBytes: found.Bytes, Damaged: found.Damaged, Thaw: thaw, Run: s.run()}
 	for _, d := range found.Damage {
 		report.Damage = append(report.Damage, Damage(d))
 	}
 	return report, err
+}
+
+// warmAll makes sure that all of a backup can be read, if anything is to be.
+func (s *session) warmAll(ctx context.Context, e archive.Entry, req VerifyRequest) (*ThawReport, error) {
+	if req.Sample == 0 {
+		return nil, nil //nolint:nilnil // nothing of the data is read, and no error
+	}
+	if req.Thaw.Ask {
+		if err := s.rotate(ctx, &s.opened, s.asked); err != nil {
+			return nil, err
+		}
+	}
+	return s.warm(ctx, e, req.Thaw, func(string) bool { return true })
 }

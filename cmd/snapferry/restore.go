@@ -27,6 +27,9 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 TARGET is a path (file, folder, block device), file:///PATH, or - for standard output, which gets checked bytes as they come.`,
 		Args: exactlyOrJob("BACKUP", "TARGET"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkThaw(c, &o.request.Thaw); err != nil {
+				return err
+			}
 			backup, access, rest, err := d.backupOrJob(c, args, 1)
 			if err != nil {
 				return err
@@ -38,6 +41,7 @@ TARGET is a path (file, folder, block device), file:///PATH, or - for standard o
 	o.engine.register(c, "downloads")
 	registerJob(c, "a backup of it")
 	o.access.registerRead(c)
+	registerThaw(c, &o.request.Thaw)
 	c.Flags().BoolVar(&o.request.Overwrite, "overwrite", false, "replace what is at the target")
 	c.Flags().StringVar(&o.request.Image, "image", "", "restore this image alone")
 	return c
@@ -64,11 +68,11 @@ func runRestore(ctx context.Context, o restoreOptions, d *deps) error {
 	stop := d.watch(r.Progress)
 	report, err := r.Restore(ctx, o.request)
 	stop()
-	if err != nil {
+	if report == nil || toStdout {
 		return ended(ctx, err)
 	}
-	if toStdout {
-		return nil
+	if err != nil { // it is archived
+		return errors.Join(ended(ctx, err), d.print(report, func(w io.Writer) { thawText(w, report.Thaw) }))
 	}
 	return d.print(report, func(w io.Writer) {
 		line(w, "restored\t%s", report.Name)

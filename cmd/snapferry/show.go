@@ -60,5 +60,8 @@ func runShow(ctx context.Context, o showOptions, d *deps) error {
 		if report.Lock != nil {
 			line(w, "locked\t%s until %s", report.Lock.Mode, report.Lock.Until.Format(time.RFC3339))
 		}
+		if report.Held {
+			line(w, "held\tuntil it is released")
+		}
 	})
 }

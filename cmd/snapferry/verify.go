@@ -32,6 +32,9 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 		Args: exactlyOrJob("BACKUP"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
+			if err = checkThaw(c, &o.request.Thaw); err != nil {
+				return err
+			}
 			if o.request.Backup, o.request.Access, _, err = d.backupOrJob(c, args, 0); err != nil {
 				return err
 			}
@@ -41,6 +44,7 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 	o.engine.register(c, "downloads")
 	registerJob(c, "a backup of it")
 	o.access.registerRead(c)
+	registerThaw(c, &o.request.Thaw)
 	c.Flags().BoolVar(&o.deep, "deep", false, "read and decode every segment")
 	c.Flags().StringVar(&o.sample, "sample", "", "read and decode a part of the segments, such as 5%")
 	c.Flags().Uint64Var(&o.request.Seed, "seed", 0, "pick the same sample again (default another one each time)")
@@ -75,6 +79,9 @@ func runVerify(ctx context.Context, o verifyOptions, d *deps) error {
 	stop := d.watch(r.Progress)
 	report, err := r.Verify(ctx, o.request)
 	stop()
+	if err != nil && report != nil && report.Thaw != nil && job.Classify(err) != job.Damaged {
+		return errors.Join(ended(ctx, err), d.print(report, func(w io.Writer) { thawText(w, report.Thaw) }))
+	}
 	if report == nil || err != nil && job.Classify(err) != job.Damaged {
 		return ended(ctx, err)
 	}
