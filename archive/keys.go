@@ -48,6 +48,9 @@ func Classify(prefix, key string) (tier lifecycle.Tier, bulk, ok bool) {
 	return tier, parts[1] == dataRoom, true
 }
 
+// CatalogKey is the key of one object of a backup's catalog entry.
+func (v *Vault) CatalogKey(n format.Name, file string) string { return v.catalogKey(n, file) }
+
 // ManifestKey is the key of the manifest, which is written last.
 func (b *Backup) ManifestKey() string { return b.v.catalogKey(b.Name, format.ManifestFile) }
 

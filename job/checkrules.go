@@ -47,14 +47,13 @@ func (r *Runner) CheckRules(ctx context.Context, req PlanRequest) (*LifecycleRep
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rotate(ctx, &s.opened, p.policy); err != nil {
-		return nil, err
-	}
+	s.under(ctx, &s.opened, s.settle(&s.opened, p.stored, p.number, p.policy), p.before, p.doc)
 	report := &LifecycleReport{PlanReport: *p.report, Series: []SeriesLife{}}
 	if err := s.lives(ctx, p.entries, report); err != nil {
 		return nil, err
 	}
 	report.warn(p, req.MaxAge, s.Now())
+	s.warnStore(ctx, p, report)
 	report.warnFrozen(p.after.Ruleset(s.prefix), s.prefix)
 	return report, report.verdict()
 }

@@ -68,6 +68,7 @@ type planned struct {
 	stored lifecycle.Policy // that the vault holds
 	number int              // of that; 0: there is none
 	doc    providers.RulesDocument
+	before *native.Rules // that are live
 	after  *native.Rules
 	// entries are all that one sweep of the catalog found.
 	entries []archive.Entry
@@ -104,7 +105,7 @@ func (s *session) plan(ctx context.Context, req PlanRequest) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.doc = doc
+	p.before, p.doc = before, doc
 	rules := p.policy.Rules(doc.Store)
 	keep, err := s.retired(ctx, before.Tiers(s.prefix), rules)
 	if err != nil {

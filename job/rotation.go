@@ -23,34 +23,50 @@ func (s *session) rotate(ctx context.Context, o *opened, asked lifecycle.Policy)
 	if err != nil {
 		return err
 	}
+	if kept = s.settle(o, kept, number, asked); kept.IsZero() {
+		return nil
+	}
+	rules, doc, err := o.rules(ctx)
+	switch {
+	case err == nil:
+		s.under(ctx, o, kept, rules, doc)
+	case errors.Is(err, providers.ErrUnsupported), errors.Is(err, providers.ErrDenied), errors.Is(err, providers.ErrCredentials),
+		errors.Is(err, native.ErrMalformed):
+		s.Log.Info("the lifecycle rules are not known", "vault", o.shown, "error", err)
+		s.under(ctx, o, kept, nil, doc)
+	default:
+		return err
+	}
+	return nil
+}
+
+// settle decides between what the vault holds, under a number, and what is
+// asked for.
+func (s *session) settle(o *opened, kept lifecycle.Policy, number int, asked lifecycle.Policy) lifecycle.Policy {
 	if number > 0 && !asked.IsZero() && !kept.Equal(asked) {
 		s.Log.Warn("the vault keeps something else than was asked for, and the vault's policy counts; snapferry lifecycle apply changes it",
 			"vault", o.shown, "kept", FormatRetention(kept), "zone", zoneOf(kept).String(), "asked", FormatRetention(asked), "zone_asked", zoneOf(asked).String())
 	}
 	if number == 0 {
-		kept = asked
+		return asked
 	}
-	if kept.IsZero() {
-		return nil
-	}
+	return kept
+}
+
+// under puts the vault under a policy and the live rules, nil if nobody knows
+// them: then they are what the policy asks for.
+func (s *session) under(ctx context.Context, o *opened, kept lifecycle.Policy, rules *native.Rules, doc providers.RulesDocument) {
 	r := archive.Rotation{Policy: kept}
-	rules, doc, err := o.rules(ctx)
-	switch {
-	case err == nil:
-		r.Rules = append([]lifecycle.Ruleset{rules.Ruleset(o.prefix)}, s.replaced(ctx, o, doc)...)
-	case errors.Is(err, providers.ErrUnsupported), errors.Is(err, providers.ErrDenied), errors.Is(err, providers.ErrCredentials),
-		errors.Is(err, native.ErrMalformed):
-		s.Log.Info("the lifecycle rules are not known", "vault", o.shown, "error", err)
+	if rules == nil {
 		store := storeOf(o.shown)
 		r.Rules = []lifecycle.Ruleset{store.Ruleset(o.prefix, kept.Rules(store))}
-	default:
-		return err
+	} else {
+		r.Rules = append([]lifecycle.Ruleset{rules.Ruleset(o.prefix)}, s.replaced(ctx, o, doc)...)
 	}
 	if inspector, ok := providers.Feature[providers.Inspector](o.bucket); ok {
 		r.Clock = func(ctx context.Context) (time.Time, error) { return s.storeTime(ctx, o, inspector) }
 	}
 	o.vault = o.vault.Under(r)
-	return nil
 }
 
 // rules reads the lifecycle rules of the store. A store without any is

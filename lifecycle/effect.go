@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -91,6 +92,22 @@ func (r Ruleset) Earliest(prefix string, created time.Time) (time.Time, *Effect)
 // Moved is Earliest for the move to another storage class.
 func (r Ruleset) Moved(prefix string, created time.Time) (time.Time, *Effect) {
 	return r.earliest(prefix, created, func(e *Effect) bool { return e.Class != "" && !e.Noncurrent })
+}
+
+// Cleans reports whether some rule surely removes, sooner or later, all current
+// objects whose keys begin with prefix, or with older set, all that became older
+// versions. A rule with conditions of its own does not.
+func (r Ruleset) Cleans(prefix string, older bool) bool {
+	for i := range r.Effects {
+		e := &r.Effects[i]
+		if e.Class != "" || e.Noncurrent != older || e.Partial || !e.CreatedBefore.IsZero() || !r.Ended.IsZero() {
+			continue
+		}
+		if len(e.Prefixes) == 0 || slices.ContainsFunc(e.Prefixes, func(p string) bool { return strings.HasPrefix(prefix, p) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r Ruleset) earliest(prefix string, created time.Time, acts func(*Effect) bool) (first time.Time, by *Effect) {

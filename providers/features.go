@@ -83,6 +83,9 @@ type Inspection struct {
 	Public     Trait // On: somebody without credentials may read
 	Encryption Trait // at rest, by the store
 	Lock       Trait // locks can be set on objects
+	// SoftDelete is how long the store keeps what was removed, unseen and
+	// charged for; zero: it does not, or does not tell.
+	SoftDelete time.Duration
 }
 
 // Trait is one setting.

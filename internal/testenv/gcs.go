@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,8 @@ type GCSServer struct {
 type GCSOptions struct {
 	Versioned bool // what is deleted or overwritten is kept as an older version
 	Retention bool // objects can be locked, and locks are kept
+	// SoftDelete is how long what was removed is said to be kept beside.
+	SoftDelete time.Duration
 }
 
 // GCS starts a server. It is stopped at the end of the test. Any number can
@@ -183,8 +186,8 @@ func (s *GCSServer) serve(w http.ResponseWriter, r *http.Request) {
 	switch bucket := gcsBucketPath.FindStringSubmatch(path); {
 	case bucket != nil && s.serveRules(w, r, bucket[1]):
 		return
-	case bucket != nil && r.Method == http.MethodGet && s.optionsOf(bucket[1]).Retention:
-		s.serveRetention(w, r)
+	case bucket != nil && r.Method == http.MethodGet:
+		s.serveSettings(w, r, s.optionsOf(bucket[1]))
 		return
 	case r.Method == http.MethodDelete || r.Method == http.MethodPost:
 		place := gcsObjectPath.FindStringSubmatch(path)
@@ -219,8 +222,8 @@ func (s *GCSServer) locked(bucket, key string) bool {
 	return err == nil && o.Retention != nil && o.Retention.RetainUntil.After(time.Now())
 }
 
-// serveRetention adds to the settings of a bucket that it takes locks.
-func (s *GCSServer) serveRetention(w http.ResponseWriter, r *http.Request) {
+// serveSettings adds to the settings of a bucket what its options say.
+func (s *GCSServer) serveSettings(w http.ResponseWriter, r *http.Request, o GCSOptions) {
 	recorded := httptest.NewRecorder()
 	s.fake.HTTPHandler().ServeHTTP(recorded, r)
 	var settings map[string]any
@@ -229,7 +232,12 @@ func (s *GCSServer) serveRetention(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(recorded.Body.Bytes()) // the client may have gone
 		return
 	}
-	settings["objectRetention"] = map[string]string{"mode": "Enabled"}
+	if o.Retention {
+		settings["objectRetention"] = map[string]string{"mode": "Enabled"}
+	}
+	if o.SoftDelete > 0 {
+		settings["softDeletePolicy"] = map[string]string{"retentionDurationSeconds": strconv.Itoa(int(o.SoftDelete.Seconds()))}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(settings) // the client may have gone
 }

@@ -11,8 +11,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/providers"
@@ -191,5 +193,26 @@ func TestThawing(t *testing.T) {
 	r := server.got[len(server.got)-1]
 	if headerValue(r.Header, "x-ms-access-tier") != "Hot" || headerValue(r.Header, "x-ms-rehydrate-priority") != "High" {
 		t.Errorf("%v", r.Header)
+	}
+}
+
+// How long the account keeps what was removed is told by its blob service.
+func TestSoftDelete(t *testing.T) {
+	server := testenv.Azure(t)
+	server.Setenv(t)
+	server.MakeBucket("vault")
+	b := open(t, server.URL("vault", ""), providers.Options{})
+	if in, err := b.Inspect(t.Context()); err != nil || in.SoftDelete != 0 {
+		t.Errorf("%v, %v", in.SoftDelete, err)
+	}
+	client, err := b.account.serviceClient("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.SetProperties(t.Context(), &service.SetPropertiesOptions{DeleteRetentionPolicy: &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr[int32](9)}}); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := b.Inspect(t.Context()); err != nil || in.SoftDelete != 9*24*time.Hour {
+		t.Errorf("%v, %v", in.SoftDelete, err)
 	}
 }

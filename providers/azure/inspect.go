@@ -10,8 +10,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/snapferry/snapferry/providers"
 )
@@ -79,7 +81,43 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 	if out.Versioning.State == providers.Unknown {
 		out.Versioning = b.inspectVersioning(ctx, out.Versioning)
 	}
+	out.SoftDelete = b.softDelete(ctx)
 	return out, ctx.Err()
+}
+
+// softDelete asks the account for how long it keeps blobs that were removed;
+// zero: it does not, or does not tell this identity.
+func (b *Bucket) softDelete(ctx context.Context) time.Duration {
+	client, err := b.account.serviceClient(b.o.UserAgent)
+	if err != nil {
+		return 0
+	}
+	p, err := client.GetProperties(ctx, nil)
+	if err != nil || p.DeleteRetentionPolicy == nil || p.DeleteRetentionPolicy.Enabled == nil || !*p.DeleteRetentionPolicy.Enabled ||
+		p.DeleteRetentionPolicy.Days == nil {
+		return 0
+	}
+	return time.Duration(*p.DeleteRetentionPolicy.Days) * 24 * time.Hour
+}
+
+// serviceClient is for questions to the account's blob service, not to one
+// container.
+func (m management) serviceClient(userAgent string) (*service.Client, error) {
+	options := &service.ClientOptions{ClientOptions: clientOptions(m.client, userAgent)}
+	a := m.access
+	switch {
+	case a.key != "":
+		credential, err := azblob.NewSharedKeyCredential(a.account, a.key)
+		if err != nil {
+			return nil, err
+		}
+		return service.NewClientWithSharedKeyCredential(a.service, credential, options)
+	case a.token != nil:
+		return service.NewClient(a.service, a.token, options)
+	case a.sas != "":
+		return service.NewClientWithNoCredential(a.service+"?"+a.sas, options)
+	}
+	return service.NewClientWithNoCredential(a.service, options)
 }
 
 func inspectContainer(out *providers.Inspection, p container.GetPropertiesResponse) {

@@ -28,6 +28,9 @@ func (b *Bucket) Inspect(ctx context.Context) (providers.Inspection, error) {
 	in := providers.Inspection{Region: strings.ToLower(settings.Location), Encryption: b.encryption(settings.Encryption)}
 	in.Versioning = trait(settings.VersioningEnabled, "object versioning")
 	in.Lock = trait(settings.ObjectRetentionMode == retentionEnabled, "object retention")
+	if settings.SoftDeletePolicy != nil {
+		in.SoftDelete = settings.SoftDeletePolicy.RetentionDuration
+	}
 	in.Public, err = b.public(ctx, settings)
 	return in, err
 }
