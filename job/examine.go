@@ -41,7 +41,7 @@ type examination struct {
 // checkNames are all checks of a vault in the order in which they are told.
 func (x *examination) checkNames() []string {
 	names := []string{"url", "reach", "credentials", "clock", "list", "create", "read", "overwrite", "delete",
-		"versioning", "public", "encryption", "lock", "region"}
+		"versioning", "public", "encryption", "lock", "rules", "region"}
 	if x.s.folder != "" {
 		// A folder is reached as whoever runs this, and has no other settings.
 		names = []string{"url", "reach", "clock", "list", "create", "read", "overwrite", "delete", "lock"}
@@ -101,6 +101,9 @@ func (x *examination) probe(ctx context.Context) {
 		}
 	}
 	x.traits(ctx)
+	if x.s.folder == "" {
+		x.rules(ctx)
+	}
 }
 
 // complete adds the checks that were not made and puts all in their order.

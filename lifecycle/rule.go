@@ -11,6 +11,16 @@ const (
 	Data    Room = "data"
 )
 
+// Doctor and Canary are where doctor puts an object that rules must remove: its
+// rule tells whether the store runs what it keeps. No backup has this tier.
+const (
+	Doctor Tier = "doctor"
+	Canary Room = "canary"
+)
+
+// CanaryDays is how long a canary lives by its rule.
+const CanaryDays = 1
+
 // Prefix is where the keys of a tier's room begin, in a vault below root: ""
 // or a prefix without a slash at its end.
 func Prefix(root string, t Tier, r Room) string {
@@ -56,8 +66,8 @@ func (r Rule) String() string {
 const abortDays = 7
 
 // Rules returns the rules that keep a vault of this policy in a store: those
-// of a tier together, the tiers in order. Tiers whose backups live for ever
-// have none.
+// of a tier together, the tiers in order, and that of canaries last. Tiers whose
+// backups live for ever have none.
 func (p Policy) Rules(s Store) []Rule {
 	var rules []Rule
 	held := 0
@@ -76,6 +86,10 @@ func (p Policy) Rules(s Store) []Rule {
 		if move := p.Keep(t).Move; move.Days > 0 {
 			rules = append(rules, Rule{t, Data, Transition, move.Days, move.Class})
 		}
+	}
+	if held > 0 {
+		rules = append(rules, Rule{Doctor, Canary, Expire, CanaryDays, ""}, Rule{Doctor, Canary, ExpireNoncurrent, CanaryDays, ""},
+			Rule{Doctor, Canary, RemoveMarkers, 0, ""})
 	}
 	return rules
 }

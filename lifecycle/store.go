@@ -25,6 +25,12 @@ func (s Store) lag() int {
 	return 2
 }
 
+// Overdue is when an object that a rule removes after so many days should be
+// gone, even if the store is as late as it may be.
+func (s Store) Overdue(created time.Time, days int) time.Time {
+	return s.after(created, days).Add(time.Duration(s.lag()+1) * day)
+}
+
 // after returns the earliest instant at which a rule that counts days may act
 // on an object. Amazon rounds up to the next midnight UTC; with all others
 // nothing may be taken for granted but the days. A rule without days, which

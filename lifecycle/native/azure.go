@@ -161,9 +161,9 @@ func azureName(root string, t lifecycle.Tier, room lifecycle.Room) string {
 }
 
 func (azureLanguage) owned(r *rule, _, root string) (lifecycle.Tier, bool) {
-	for _, t := range lifecycle.Tiers() {
-		if r.name == azureName(root, t, lifecycle.Catalog) || r.name == azureName(root, t, lifecycle.Data) {
-			return t, true
+	for _, p := range places() {
+		if r.name == azureName(root, p.tier, p.room) {
+			return p.tier, true
 		}
 	}
 	return "", false

@@ -128,9 +128,9 @@ func (gcsLanguage) owned(r *rule, _, root string) (owner lifecycle.Tier, own boo
 
 // roomAt returns the tier of which prefix is a room.
 func roomAt(root, prefix string) (lifecycle.Tier, bool) {
-	for _, t := range lifecycle.Tiers() {
-		if prefix == lifecycle.Prefix(root, t, lifecycle.Catalog) || prefix == lifecycle.Prefix(root, t, lifecycle.Data) {
-			return t, true
+	for _, p := range places() {
+		if prefix == lifecycle.Prefix(root, p.tier, p.room) {
+			return p.tier, true
 		}
 	}
 	return "", false

@@ -286,6 +286,20 @@ func rootID(root string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
+// place is a tier's room, or that of canaries.
+type place struct {
+	tier lifecycle.Tier
+	room lifecycle.Room
+}
+
+// places are all that rules of ours are for.
+func places() (all []place) {
+	for _, t := range lifecycle.Tiers() {
+		all = append(all, place{t, lifecycle.Catalog}, place{t, lifecycle.Data})
+	}
+	return append(all, place{lifecycle.Doctor, lifecycle.Canary})
+}
+
 // group is the rules of one tier's room.
 type group struct {
 	tier  lifecycle.Tier

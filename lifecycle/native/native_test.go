@@ -363,10 +363,10 @@ func TestDiff(t *testing.T) {
 	if len(diff) != 8 || len(diff[0].Was) != 2 || diff[0].Was[0] != `remove after 15 days in "prod/daily/catalog/"` || diff[0].Is[0] != `remove after 8 days in "prod/daily/catalog/"` {
 		t.Errorf("differences %q", diff)
 	}
-	if added := none.Diff(first); len(added) != 16 || added[0].Was != nil || added[1].Is[0] != "clean up" {
+	if added := none.Diff(first); len(added) != 18 || added[0].Was != nil || added[1].Is[0] != "clean up" {
 		t.Errorf("from nothing: %q", added)
 	}
-	if removed := first.Diff(none); len(removed) != 16 || removed[0].Is != nil {
+	if removed := first.Diff(none); len(removed) != 18 || removed[0].Is != nil {
 		t.Errorf("to nothing: %q", removed)
 	}
 }

@@ -180,8 +180,12 @@ func (s3Language) owned(r *rule, _, root string) (lifecycle.Tier, bool) {
 		return "", false
 	}
 	name, _, _ := strings.Cut(rest, ".")
-	tier, err := lifecycle.ParseTier(name)
-	return tier, err == nil
+	for _, p := range places() {
+		if name == string(p.tier) {
+			return p.tier, true
+		}
+	}
+	return "", false
 }
 
 // The XML of our rules.

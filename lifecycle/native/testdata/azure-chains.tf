@@ -202,4 +202,24 @@ resource "azurerm_storage_management_policy" "snapferry" {
       }
     }
   }
+
+  rule {
+    name    = "snapferry6754af96doctorcanary"
+    enabled = true
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["backups/prod/doctor/canary/"]
+    }
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = 1
+      }
+      snapshot {
+        delete_after_days_since_creation_greater_than = 2
+      }
+      version {
+        delete_after_days_since_creation = 2
+      }
+    }
+  }
 }

@@ -320,3 +320,24 @@ lifecycle_rule {
     matches_prefix = ["prod/yearly/data/"]
   }
 }
+
+lifecycle_rule {
+  action {
+    type = "Delete"
+  }
+  condition {
+    age            = 1
+    with_state     = "LIVE"
+    matches_prefix = ["prod/doctor/canary/"]
+  }
+}
+
+lifecycle_rule {
+  action {
+    type = "Delete"
+  }
+  condition {
+    days_since_noncurrent_time = 1
+    matches_prefix             = ["prod/doctor/canary/"]
+  }
+}

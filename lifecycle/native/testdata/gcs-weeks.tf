@@ -184,3 +184,24 @@ lifecycle_rule {
     matches_prefix = ["yearly/data/"]
   }
 }
+
+lifecycle_rule {
+  action {
+    type = "Delete"
+  }
+  condition {
+    age            = 1
+    with_state     = "LIVE"
+    matches_prefix = ["doctor/canary/"]
+  }
+}
+
+lifecycle_rule {
+  action {
+    type = "Delete"
+  }
+  condition {
+    days_since_noncurrent_time = 1
+    matches_prefix             = ["doctor/canary/"]
+  }
+}

@@ -285,4 +285,29 @@ resource "aws_s3_bucket_lifecycle_configuration" "snapferry" {
       expired_object_delete_marker = true
     }
   }
+
+  rule {
+    id     = "snapferry.6754af96.doctor.canary"
+    status = "Enabled"
+    filter {
+      prefix = "prod/doctor/canary/"
+    }
+    expiration {
+      days = 1
+    }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
+  rule {
+    id     = "snapferry.6754af96.doctor.canary.markers"
+    status = "Enabled"
+    filter {
+      prefix = "prod/doctor/canary/"
+    }
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
 }

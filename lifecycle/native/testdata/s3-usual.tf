@@ -225,4 +225,29 @@ resource "aws_s3_bucket_lifecycle_configuration" "snapferry" {
       expired_object_delete_marker = true
     }
   }
+
+  rule {
+    id     = "snapferry.d7775f82.doctor.canary"
+    status = "Enabled"
+    filter {
+      prefix = "neo4j/prod/doctor/canary/"
+    }
+    expiration {
+      days = 1
+    }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
+  rule {
+    id     = "snapferry.d7775f82.doctor.canary.markers"
+    status = "Enabled"
+    filter {
+      prefix = "neo4j/prod/doctor/canary/"
+    }
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
 }
