@@ -80,28 +80,25 @@ const maxSimulatedDays = 36_500
 
 // Simulate tells day by day which restore points a policy leaves.
 func Simulate(req SimulateRequest) (*SimulateReport, error) {
-	if req.Policy.IsZero() {
-		return nil, usage("simulate", errors.New("nothing is kept for a time"), keepHint)
-	}
-	if req.Days < 1 || req.Days > maxSimulatedDays {
-		return nil, usage(fmt.Sprintf("%d days", req.Days), fmt.Errorf("they are not between 1 and %d", maxSimulatedDays), "give it with --days")
-	}
 	store, err := parseStore(req.Store)
 	if err != nil {
 		return nil, err
 	}
-	zone := zoneOf(req.Policy)
-	plan, err := parseSchedule(req.Schedule, zone)
+	from, to, err := req.span()
 	if err != nil {
 		return nil, err
 	}
-	y, m, d := req.From.In(zone).Date()
-	from, to := time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m, d+req.Days, 0, 0, 0, 0, zone)
-	runs, err := req.runs(plan, from, to)
+	runs, err := req.runs(from, to)
 	if err != nil {
 		return nil, err
 	}
-	h := req.Policy.Simulate(store, runs)
+	return req.report(store, req.Policy.Simulate(store, runs), runs, from, to)
+}
+
+// report tells of a history between two midnights. What was there before its
+// first run is part of it.
+func (req *SimulateRequest) report(store lifecycle.Store, h lifecycle.History, runs []lifecycle.Run, from, to time.Time) (*SimulateReport, error) {
+	zone := from.Location()
 	report := &SimulateReport{Store: string(store), Retention: FormatRetention(req.Policy), Zone: zone.String(), From: from.UTC(), To: to.UTC()}
 	for _, t := range h.Failed {
 		report.Failed = append(report.Failed, t.UTC())
@@ -128,6 +125,19 @@ func Simulate(req SimulateRequest) (*SimulateReport, error) {
 	return report, c.Write(req.Chart)
 }
 
+// span is the time of a simulation, from midnight to midnight.
+func (req *SimulateRequest) span() (from, to time.Time, err error) {
+	if req.Policy.IsZero() {
+		return from, to, usage("simulate", errors.New("nothing is kept for a time"), keepHint)
+	}
+	if req.Days < 1 || req.Days > maxSimulatedDays {
+		return from, to, usage(fmt.Sprintf("%d days", req.Days), fmt.Errorf("they are not between 1 and %d", maxSimulatedDays), "give it with --days")
+	}
+	zone := zoneOf(req.Policy)
+	y, m, d := req.From.In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m, d+req.Days, 0, 0, 0, 0, zone), nil
+}
+
 func parseStore(name string) (lifecycle.Store, error) {
 	known := []string{string(lifecycle.S3), string(lifecycle.S3Compatible), string(lifecycle.GCS), string(lifecycle.Azure), string(lifecycle.NoRules)}
 	if !slices.Contains(known, name) {
@@ -144,7 +154,11 @@ func zoneOf(p lifecycle.Policy) *time.Location {
 }
 
 // runs are those of the schedule between two instants, with the failures.
-func (req *SimulateRequest) runs(plan schedule, from, to time.Time) (runs []lifecycle.Run, err error) {
+func (req *SimulateRequest) runs(from, to time.Time) (runs []lifecycle.Run, err error) {
+	plan, err := parseSchedule(req.Schedule, from.Location())
+	if err != nil {
+		return nil, err
+	}
 	fails, err := parseFailures(req.Failures, req.Seed, from.Location())
 	if err != nil {
 		return nil, err
@@ -238,7 +252,8 @@ func pointsOn(h *lifecycle.History, day time.Time, zone *time.Location) *Restore
 
 // days counts what is there at the end of each day.
 func (s *SimulateReport) days(h *lifecycle.History, runs []lifecycle.Run, from time.Time, days int) {
-	zone, run, point := from.Location(), 0, 0
+	// The points of the runs come after those that were there.
+	zone, run, point := from.Location(), 0, len(h.Points)-len(runs)+len(h.Failed)
 	for i := range days {
 		day := from.AddDate(0, 0, i)
 		end := endOfDay(day, zone)

@@ -33,16 +33,39 @@ func (p *Point) At(t time.Time) bool { return !t.Before(p.Time) && p.Floor.Holds
 type History struct {
 	Points []Point     // of the runs that succeeded, in the order of time
 	Failed []time.Time // of the others
+
+	simulation *Simulation
 }
 
-// Simulate plays runs, which are in the order of time, under a policy whose
-// rules are in force in a store of that kind. Backups take no time. What is
-// decided is decided by the functions that decide in earnest.
+// Simulation is what runs are played against.
+type Simulation struct {
+	Policy Policy
+	// Rules are in force in the store: those of the policy, or others.
+	Rules []Ruleset
+	// Root and Series are where the backups of the runs are: a prefix without a
+	// slash at its end, and a name, or "".
+	Root, Series string
+	// There are points that exist before the first run, in the order of time.
+	There []Point
+}
+
+// Simulate plays runs under a policy whose rules are in force in a store of that
+// kind, which is empty before.
 func (p Policy) Simulate(s Store, runs []Run) History {
-	const root = ""
-	set := s.Ruleset(root, p.Rules(s))
-	var h History
+	return Simulation{Policy: p, Rules: []Ruleset{s.Ruleset("", p.Rules(s))}}.Play(runs)
+}
+
+// Play plays runs, which are in the order of time. Backups take no time. What is
+// decided is decided by the functions that decide in earnest.
+func (s Simulation) Play(runs []Run) History {
+	p := s.Policy
+	h := History{Points: slices.Clone(s.There), simulation: &s}
 	last := map[Tier]Period{} // the newest period of each kind that a point stands for
+	for i := range h.Points {
+		for _, k := range h.Points[i].Stands {
+			last[k] = p.Period(k, h.Points[i].Time)
+		}
+	}
 	for _, run := range runs {
 		if run.Failed {
 			h.Failed = append(h.Failed, run.Time)
@@ -50,10 +73,10 @@ func (p Policy) Simulate(s Store, runs []Run) History {
 		}
 		point := Point{Parent: -1, Promise: p.Promote(run.Time, func(q Period) bool { return last[q.kind] == q })}
 		if parent := len(h.Points) - 1; parent >= 0 && !run.Full && p.MaxChain > 0 {
-			h.extend(p, &point, parent, set)
+			h.extend(&point, parent)
 		}
 		if point.Full() {
-			point.Floor = FloorOf(h.closure(&point), set)
+			point.Floor = FloorOf(h.closure(&point), s.Rules...)
 		}
 		for _, k := range point.Stands {
 			last[k] = p.Period(k, run.Time)
@@ -65,13 +88,14 @@ func (p Policy) Simulate(s Store, runs []Run) History {
 
 // extend makes the point a differential of the one before, where that is
 // allowed.
-func (h *History) extend(p Policy, point *Point, parent int, set Ruleset) {
+func (h *History) extend(point *Point, parent int) {
+	p := h.simulation.Policy
 	root := parent
 	for !h.Points[root].Full() {
 		root = h.Points[root].Parent
 	}
 	point.Parent = parent
-	point.Floor = FloorOf(h.closure(point), set)
+	point.Floor = FloorOf(h.closure(point), h.simulation.Rules...)
 	if !h.Points[parent].Floor.Holds(point.Time) || !p.MayExtend(point.Floor, h.Points[root].Time, point.Time, point.Until) {
 		point.Parent = -1
 	}
@@ -79,9 +103,13 @@ func (h *History) extend(p Policy, point *Point, parent int, set Ruleset) {
 
 // closure is the point and all that it needs.
 func (h *History) closure(p *Point) (members []Member) {
+	root, series := h.simulation.Root, h.simulation.Series
+	if series != "" {
+		series += "/"
+	}
 	for {
 		members = append(members, Member{Name: p.Time.UTC().Format(time.RFC3339), Created: p.Time, Complete: true,
-			Catalog: Prefix("", p.Tier, Catalog), Data: Prefix("", p.Tier, Data)})
+			Catalog: Prefix(root, p.Tier, Catalog) + series, Data: Prefix(root, p.Tier, Data) + series})
 		if p.Full() {
 			return members
 		}

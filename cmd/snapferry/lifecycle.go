@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +69,9 @@ type simulateOptions struct {
 	from    string
 	on      string
 	svg     string
+	live    bool
+	series  string
+	vault   job.Vault
 }
 
 func newSimulateCommand(d *deps) *cobra.Command {
@@ -76,8 +80,11 @@ func newSimulateCommand(d *deps) *cobra.Command {
 		Use:   "simulate [VAULT] [--retention daily=14,…]",
 		Short: "Show day by day which restore points a policy leaves",
 		Long: `Simulate plays the runs of a schedule, with those that fail, and the rules of a store, and shows what can be restored at the
-end of each day. VAULT, as the configuration calls it, or --retention says what is kept; nothing is asked of any store.`,
+end of each day. VAULT, as the configuration calls it, or --retention says what is kept; nothing is asked of any store.
+
+With --live it begins with what is in VAULT today, and goes by what the vault keeps and by the rules that are in force in its store.`,
 		Example: `  snapferry lifecycle simulate --retention daily=14,weekly=8,monthly=12,yearly=3 --svg points.svg
+  snapferry lifecycle simulate --live offsite --on 2027-03-01
   snapferry lifecycle simulate --retention daily=7,monthly=6 --failures 2027-02-01..2027-02-03 --failures 5% --on 2027-03-01`,
 		Args: atMostOne("VAULT"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -94,8 +101,11 @@ end of each day. VAULT, as the configuration calls it, or --retention says what 
 			if err := o.policy.apply(&v); err != nil {
 				return err
 			}
-			o.request.Policy = v.Retention
-			return runSimulate(&o, d)
+			o.request.Policy, o.vault = v.Retention, v
+			if err := o.checkLive(c); err != nil {
+				return err
+			}
+			return runSimulate(c.Context(), &o, d)
 		},
 	}
 	o.policy.register(c)
@@ -108,6 +118,8 @@ end of each day. VAULT, as the configuration calls it, or --retention says what 
 	f.Uint64Var(&o.request.Seed, "seed", 1, "chance of a percentage of --failures: the same number, the same runs")
 	f.IntVar(&o.request.FullEvery, "full-every", 0, "days after which a full backup is taken at the latest, with --max-chain")
 	f.StringVar(&o.on, "on", "", "show what can be restored on this day instead")
+	f.BoolVar(&o.live, "live", false, "begin with the restore points and the rules that VAULT has today")
+	f.StringVar(&o.series, "series", "", "the series to look at, with --live; needed if there are several")
 	f.StringVar(&o.svg, "svg", "", "draw the restore points into this file")
 	return c
 }
@@ -122,7 +134,27 @@ func atMostOne(name string) cobra.PositionalArgs {
 	}
 }
 
-func runSimulate(o *simulateOptions, d *deps) (err error) {
+// checkLive refuses what --live decides by itself, and what is of use with it
+// alone.
+func (o *simulateOptions) checkLive(c *cobra.Command) error {
+	if !o.live {
+		if o.series != "" {
+			return refused("--series", errors.New("nothing is looked up in a vault"), "add --live, or leave it out")
+		}
+		return nil
+	}
+	if o.vault.URL == "" {
+		return refused("--live", errors.New("no vault is named"), "name the vault whose restore points and rules count")
+	}
+	for _, name := range []string{"from", "store", "max-chain"} {
+		if c.Flag(name).Changed {
+			return refused("--"+name, errors.New("it begins today, with the vault's own store and policy"), "leave out one of --live and --"+name)
+		}
+	}
+	return nil
+}
+
+func runSimulate(ctx context.Context, o *simulateOptions, d *deps) (err error) {
 	if o.request.Policy.Zone == nil {
 		o.request.Policy.Zone = time.UTC
 	}
@@ -139,7 +171,7 @@ func runSimulate(o *simulateOptions, d *deps) (err error) {
 		}
 	}
 	if o.svg == "" {
-		return printSimulation(o, d)
+		return printSimulation(ctx, o, d)
 	}
 	// The picture is there as a whole or not at all.
 	file, err := os.CreateTemp(filepath.Dir(o.svg), ".snapferry-*")
@@ -149,7 +181,7 @@ func runSimulate(o *simulateOptions, d *deps) (err error) {
 	defer func() { _ = os.Remove(file.Name()) }() // it has its name by then, or is not wanted
 	o.request.Chart = file
 	const everybodyReads = 0o644
-	if err := errors.Join(printSimulation(o, d), file.Chmod(everybodyReads), file.Close()); err != nil {
+	if err := errors.Join(printSimulation(ctx, o, d), file.Chmod(everybodyReads), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), o.svg)
@@ -163,12 +195,23 @@ func parseDay(flag, text string, zone *time.Location) (time.Time, error) {
 	return day, nil
 }
 
-func printSimulation(o *simulateOptions, d *deps) error {
-	report, err := job.Simulate(o.request)
+func (o *simulateOptions) simulate(ctx context.Context, d *deps) (*job.SimulateReport, error) {
+	if !o.live {
+		return job.Simulate(o.request)
+	}
+	report, err := d.runner(job.Tuning{}).SimulateLive(ctx, o.vault, o.series, o.request)
+	return report, ended(ctx, err)
+}
+
+func printSimulation(ctx context.Context, o *simulateOptions, d *deps) error {
+	report, err := o.simulate(ctx, d)
 	if err != nil {
 		return err
 	}
-	zone := o.request.Policy.Zone
+	zone, err := time.LoadLocation(report.Zone)
+	if err != nil {
+		return fmt.Errorf("load time zone: %w", err)
+	}
 	return d.print(report, func(w io.Writer) {
 		if report.On != nil {
 			restorePointsText(w, report.On, zone)
