@@ -31,6 +31,25 @@ func (r *reader) checkVault(e *entry[Vault]) {
 	}
 }
 
+// checkApart lets a check of the caller compare a vault with those before it.
+func (r *reader) checkApart(before []entry[Vault], e *entry[Vault]) {
+	check, n := r.options.Checks.Apart, e.node.get("url")
+	if check == nil || n == nil || e.value.URL == "" {
+		return
+	}
+	r.path = []string{"vaults", e.name}
+	defer func() { r.path = nil }()
+	for i := range before {
+		if before[i].value.URL == "" {
+			continue
+		}
+		if err := check(before[i].value.URL, e.value.URL); err != nil {
+			r.within("url", func() { r.refused(n, err) })
+			return
+		}
+	}
+}
+
 // ask lets a check of the caller judge a value.
 func (r *reader) ask(check func(string) error, key string, n *node, value string) {
 	if check == nil {

@@ -138,7 +138,9 @@ type Options struct {
 // lets everything pass. Their errors are shown, and their hints if they have a
 // method UserHint.
 type Checks struct {
-	URL     func(url string) error        // of a vault
+	URL func(url string) error // of a vault
+	// Apart says of the URLs of two vaults why there cannot be both.
+	Apart   func(first, second string) error
 	Source  func(source string) error     // of a job
 	Series  func(name string) error       // of a job
 	Setting func(key, value string) error // of a flag
@@ -186,6 +188,7 @@ func (r *reader) config(data []byte) *Config {
 		c.Vaults = append(c.Vaults, &e.value)
 		c.vaults[e.name] = &e.value
 		r.checkVault(e)
+		r.checkApart(read.vaults[:i], e)
 	}
 	known := names(read.vaults)
 	series := map[string]*entry[Job]{}

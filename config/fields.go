@@ -48,7 +48,7 @@ func vaultKind() kind[Vault] {
 	url := text("a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	url.url = true
 	place := bind("url", url, func(v *Vault) *string { return &v.URL }).must().
-		describe("Where it is, as VAULT of the command line.", "s3://acme-backups/graph?region=eu-west-1")
+		describe("Where it is, as VAULT of the command line; not within another vault.", "s3://acme-backups/graph?region=eu-west-1")
 	fields := append([]field[Vault]{place}, rotationFields()...)
 	return object("a vault", append(fields, []field[Vault]{
 		bind("encrypt", encryptKind(), func(v *Vault) *Encrypt { return &v.Encrypt }).

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
 	"github.com/snapferry/snapferry/archive/format"
 	"github.com/snapferry/snapferry/lifecycle"
-	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/snapshot"
 )
 
@@ -112,23 +110,6 @@ func (s *session) spec(req BackupRequest) (archive.Spec, error) {
 		spec.Time = s.Now()
 	}
 	return spec, nil
-}
-
-// checkVaults refuses vaults that cannot all be used as they are named.
-func checkVaults(vaults []Vault) error {
-	const hint = "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION"
-	if len(vaults) == 0 {
-		return usage("the arguments", errors.New("no vault is named"), hint)
-	}
-	for i, v := range vaults {
-		if v.URL == "" {
-			return usage(`""`, errors.New("the vault is empty"), hint)
-		}
-		if slices.ContainsFunc(vaults[:i], func(o Vault) bool { return o.URL == v.URL }) {
-			return usage(providers.Redact(v.URL), errors.New("the vault is named twice"), "name each vault once")
-		}
-	}
-	return nil
 }
 
 func tierNames() []string {

@@ -69,7 +69,7 @@ func (d *deps) mustConfigured(what string) (*config.Config, error) {
 func (d *deps) checks() config.Checks {
 	commands := []*cobra.Command{newBackupCommand(d), newRestoreCommand(d)}
 	return config.Checks{
-		URL: job.CheckVault, Source: job.CheckSource, Series: job.CheckSeries, Lock: remembered(checkLock), Shown: job.Redact,
+		URL: job.CheckVault, Apart: job.CheckApart, Source: job.CheckSource, Series: job.CheckSeries, Lock: remembered(checkLock), Shown: job.Redact,
 		Setting: func(key, value string) error {
 			if key == "bandwidth" { // its flag is read when it is used
 				return job.CheckBandwidth(value)
