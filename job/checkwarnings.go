@@ -18,6 +18,9 @@ func (s *session) warnStore(ctx context.Context, p *planned, report *LifecycleRe
 	if days := in.SoftDelete.Hours() / 24; days > 0 {
 		report.warnf("the store keeps what was removed for %g more days, unseen, and charges for it (soft delete): choose for this bucket whether it should", days)
 	}
+	for i := range p.conflicts {
+		report.warnf("%s", &p.conflicts[i])
+	}
 	live := p.before.Ruleset(s.prefix)
 	counts, newest := map[lifecycle.Tier]int{}, map[lifecycle.Tier]archive.Entry{}
 	for _, e := range p.entries {

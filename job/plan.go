@@ -38,8 +38,11 @@ type PlanReport struct {
 	Changes   []RuleChange `json:"changes"`
 	Unknown   []string     `json:"unknown,omitempty"` // what rules do that this program does not know
 	Losses    []Loss       `json:"losses,omitempty"`
-	Guarded   bool         `json:"guarded"` // the store refuses a write that would undo another one
-	Applied   bool         `json:"applied"`
+	// Conflicts are rules of others that would remove new backups before the
+	// retention allows it.
+	Conflicts []string `json:"conflicts,omitempty"`
+	Guarded   bool     `json:"guarded"` // the store refuses a write that would undo another one
+	Applied   bool     `json:"applied"`
 }
 
 // RuleChange is one rule that is added, changed or removed.
@@ -69,7 +72,9 @@ type planned struct {
 	number int              // of that; 0: there is none
 	doc    providers.RulesDocument
 	before *native.Rules // that are live
-	after  *native.Rules
+	// conflicts are those of the report, and doubtful ones.
+	conflicts []lifecycle.Conflict
+	after     *native.Rules
 	// entries are all that one sweep of the catalog found.
 	entries []archive.Entry
 }
@@ -119,6 +124,12 @@ func (s *session) plan(ctx context.Context, req PlanRequest) (*planned, error) {
 		Rules: p.after.Len(), Others: s.foreign(p.after), Changes: []RuleChange{}, Unknown: p.after.Unknown(), Guarded: doc.Version != ""}
 	for _, c := range before.Diff(p.after) {
 		p.report.Changes = append(p.report.Changes, RuleChange(c))
+	}
+	p.conflicts = p.policy.Conflicts(p.after.Ruleset(s.prefix), s.prefix, s.Now())
+	for i := range p.conflicts {
+		if c := &p.conflicts[i]; !c.Effect.Partial {
+			p.report.Conflicts = append(p.report.Conflicts, c.String())
+		}
 	}
 	if p.entries, _, err = s.vault.List(ctx, ""); err != nil {
 		return nil, err
@@ -207,8 +218,13 @@ func (p *PlanReport) unaccepted() (texts []string) {
 	return texts
 }
 
-// refuse is the error of a plan that would break a promise.
+// refuse is the error of a plan that would break a promise, or could not keep
+// one.
 func (p *PlanReport) refuse() error {
+	if len(p.Conflicts) > 0 {
+		return &Error{Op: "apply", Name: p.Vault, Err: fmt.Errorf("%w: somebody else's rule removes what is to be kept: %s", archive.ErrRefused, p.Conflicts[0]),
+			Hint: "narrow that rule to prefixes of its own, or keep less; snapferry changes no rule of others"}
+	}
 	texts := p.unaccepted()
 	if len(texts) == 0 {
 		return nil

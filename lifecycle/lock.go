@@ -26,7 +26,7 @@ func (e *LockError) Unwrap() error { return ErrLockTooLong }
 
 func (e *LockError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s keeps %s", e.Kind, e.kept())
+	fmt.Fprintf(&b, "%s keeps %s", e.Kind, keptText(e.Kind, e.Keep, e.Window))
 	if e.Kind != e.Tier {
 		fmt.Fprintf(&b, ", and %s holds backups that stand for those, too", e.Tier)
 	}
@@ -37,10 +37,10 @@ func (e *LockError) Error() string {
 	return b.String()
 }
 
-// kept says what a window is made of.
-func (e *LockError) kept() string {
+// keptText says what a window is made of.
+func keptText(kind Tier, keep Keep, window int) string {
 	unit, current := "day", "today"
-	switch e.Kind {
+	switch kind {
 	case Hourly:
 		unit, current = "hour", "this one"
 	case Weekly:
@@ -51,14 +51,14 @@ func (e *LockError) kept() string {
 		unit, current = "year", "this one"
 	case Daily, Manual:
 	}
-	text := fmt.Sprintf("%d whole %ss", e.Keep.Count, unit)
-	if e.Keep.Count == 1 {
+	text := fmt.Sprintf("%d whole %ss", keep.Count, unit)
+	if keep.Count == 1 {
 		text = "one whole " + unit
 	}
-	if e.Keep.Slack > 0 {
-		text += fmt.Sprintf(", %d more as slack", e.Keep.Slack)
+	if keep.Slack > 0 {
+		text += fmt.Sprintf(", %d more as slack", keep.Slack)
 	}
-	return fmt.Sprintf("%s and %s: %s", text, current, inDays(e.Window))
+	return fmt.Sprintf("%s and %s: %s", text, current, inDays(window))
 }
 
 func inDays(n int) string {

@@ -135,6 +135,9 @@ func planText(w io.Writer, p *job.PlanReport) {
 	for _, l := range p.Losses {
 		line(w, "LOSS %s\tmay go %s\t%s", l.Backup, l.Until.Format(time.RFC3339), promised(&l))
 	}
+	for _, text := range p.Conflicts {
+		line(w, "CONFLICT\t%s", text)
+	}
 	unknownText(w, p)
 	if p.Applied && len(p.Changes) > 0 && !p.Guarded {
 		line(w, "written and read again; this store cannot tell if somebody else writes at the same moment: snapferry lifecycle check does, later")
