@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# version and the lowest Java that runs it
-versions=('5.26.31 17' '2026.09.0 21')
+# version and the lowest Java that runs it; 3.5 and 4.4 run on 17 alone
+versions=('3.5.35 17' '4.4.44 17' '5.26.31 17' '2026.09.0 21')
 
 # newest_java prints the major version of the newest JDK that is found.
 newest_java() {

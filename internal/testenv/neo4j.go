@@ -19,11 +19,13 @@ import (
 	"time"
 )
 
-// The versions of Neo4j that tests run against: the long-term release and the
-// calendar release.
+// The versions of Neo4j that tests run against: the long-term release, the
+// calendar release, and the last ones of the two series before.
 const (
 	Neo4jLTS      = "5.26.31"
 	Neo4jCalendar = "2026.09.0"
+	Neo4j44       = "4.4.44"
+	Neo4j35       = "3.5.35"
 )
 
 // javaBefore remembers the JAVA_HOME that Neo4j unset.
@@ -48,14 +50,18 @@ type Neo4jHome struct {
 	exited chan struct{}
 }
 
-// Neo4jVersions returns the versions to test: the long-term release always, the
-// calendar release where there is a Java for it.
+// Neo4jVersions returns the versions to test of those whose commands are the
+// same: the long-term release always, the calendar release where there is a Java
+// for it.
 func Neo4jVersions() []string {
 	if _, err := neo4jJava(Neo4jCalendar); err != nil {
 		return []string{Neo4jLTS}
 	}
 	return []string{Neo4jLTS, Neo4jCalendar}
 }
+
+// AllNeo4jVersions are those and the older ones, the oldest first.
+func AllNeo4jVersions() []string { return append([]string{Neo4j35, Neo4j44}, Neo4jVersions()...) }
 
 // Neo4j assembles a home of the version. It needs the jars that `make tools`
 // fetches and a Java new enough, and skips or fails without them as Missing
@@ -239,31 +245,78 @@ func (h *Neo4jHome) query(cypher string) ([][]any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), neo4jPatience)
 	defer cancel()
 	url := fmt.Sprintf("http://127.0.0.1:%d/db/neo4j/query/v2", h.HTTPPort)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+	switch h.Version {
+	case Neo4j35:
+		return h.queryOld(ctx, fmt.Sprintf("http://127.0.0.1:%d/db/data/transaction/commit", h.HTTPPort), cypher)
+	case Neo4j44:
+		return h.queryOld(ctx, fmt.Sprintf("http://127.0.0.1:%d/db/neo4j/tx/commit", h.HTTPPort), cypher)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
 	var answer struct {
 		Data struct {
 			Values [][]any `json:"values"`
 		} `json:"data"`
-		Errors []struct{ Code, Message string } `json:"errors"`
+		Errors []queryError `json:"errors"`
 	}
-	dec := json.NewDecoder(resp.Body)
-	dec.UseNumber()
-	if err := dec.Decode(&answer); err != nil {
-		return nil, fmt.Errorf("status %s: %w", resp.Status, err)
+	if err := post(ctx, url, body, &answer); err != nil {
+		return nil, err
 	}
-	if len(answer.Errors) > 0 || resp.StatusCode >= http.StatusBadRequest {
-		return nil, fmt.Errorf("status %s: %v", resp.Status, answer.Errors)
+	if len(answer.Errors) > 0 {
+		return nil, fmt.Errorf("%v", answer.Errors)
 	}
 	return answer.Data.Values, nil
+}
+
+type queryError struct{ Code, Message string }
+
+// queryOld asks the endpoint that Neo4j had before 5.
+func (h *Neo4jHome) queryOld(ctx context.Context, url, cypher string) ([][]any, error) {
+	body, err := json.Marshal(map[string]any{"statements": []map[string]string{{"statement": cypher}}})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Results []struct {
+			Data []struct {
+				Row []any `json:"row"`
+			} `json:"data"`
+		} `json:"results"`
+		Errors []queryError `json:"errors"`
+	}
+	if err := post(ctx, url, body, &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Errors) > 0 || len(answer.Results) != 1 {
+		return nil, fmt.Errorf("%v", answer.Errors)
+	}
+	var rows [][]any
+	for _, row := range answer.Results[0].Data {
+		rows = append(rows, row.Row)
+	}
+	return rows, nil
+}
+
+// post sends JSON and decodes the answer; one that is no success has errors, or
+// is one.
+func post(ctx context.Context, url string, body []byte, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	dec.UseNumber()
+	if err := dec.Decode(answer); err != nil {
+		return fmt.Errorf("status %s: %w", resp.Status, err)
+	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("status %s", resp.Status)
+	}
+	return nil
 }
 
 func (h *Neo4jHome) poll(what string, done func() bool) {
@@ -280,11 +333,16 @@ func (h *Neo4jHome) poll(what string, done func() bool) {
 	}
 }
 
-// neo4jJava finds a Java home that runs the version: 17 for 5.x, 21 later.
+// neo4jJava finds a Java home that runs the version: 17 for 3.5 and 4.4, 17 or
+// newer for 5.x, 21 or newer later.
 func neo4jJava(version string) (string, error) {
-	least := 21
-	if strings.HasPrefix(version, "5.") {
+	const newest = 99
+	least, most := 21, newest
+	switch {
+	case strings.HasPrefix(version, "5."):
 		least = 17
+	case strings.HasPrefix(version, "3."), strings.HasPrefix(version, "4."):
+		least, most = 17, 17
 	}
 	candidates := []string{os.Getenv("JAVA_HOME"), os.Getenv(javaBefore)}
 	if path, err := exec.LookPath("java"); err == nil {
@@ -297,9 +355,15 @@ func neo4jJava(version string) (string, error) {
 		return "", err
 	}
 	for _, home := range append(candidates, installed...) {
-		if home != "" && javaMajor(home) >= least {
+		if home == "" {
+			continue
+		}
+		if major := javaMajor(home); major >= least && major <= most {
 			return home, nil
 		}
+	}
+	if most < newest {
+		return "", fmt.Errorf("found no Java %d for Neo4j %s", least, version)
 	}
 	return "", fmt.Errorf("found no Java %d or newer for Neo4j %s", least, version)
 }
