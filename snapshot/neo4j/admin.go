@@ -2,31 +2,27 @@ package neo4j
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // maxAnswer bounds what is read of a command that answers in a few lines.
 const maxAnswer = 64 << 10
 
-// admin runs the neo4j-admin of one home for one database.
+// admin runs the neo4j-admin of one installation for one database.
 type admin struct {
-	path     string // of neo4j-admin
-	home     string // absolute, no symlinks
+	*install.Installation
 	database string
 	env      []string
 	log      *slog.Logger
@@ -34,62 +30,32 @@ type admin struct {
 }
 
 func newAdmin(req request, options Options) (*admin, error) {
-	a := &admin{database: req.database, log: options.Log, progress: options.Progress}
-	home := req.home
-	if home == "" {
-		home = os.Getenv("NEO4J_HOME")
-	}
-	if home == "" {
-		return nil, &snapshot.Error{Op: "open", Name: req.database, Err: fmt.Errorf("%w: no Neo4j home is given", snapshot.ErrUsage),
+	found, err := install.Find(req.home, os.Getenv)
+	switch {
+	case errors.Is(err, install.ErrNoHome) && req.home == "" && os.Getenv("NEO4J_HOME") == "":
+		return nil, &snapshot.Error{Op: "open", Name: req.database, Err: fmt.Errorf("%w: %w", snapshot.ErrUsage, err),
 			Hint: "Add ?home=DIR, the folder of the Neo4j installation, or set NEO4J_HOME."}
-	}
-	var err error
-	if a.home, err = realHome(home); err != nil {
-		return nil, &snapshot.Error{Op: "open", Name: home, Err: fmt.Errorf("%w: %w", snapshot.ErrNotFound, err),
+	case errors.Is(err, install.ErrNoHome):
+		return nil, &snapshot.Error{Op: "open", Name: cmp.Or(req.home, os.Getenv("NEO4J_HOME")), Err: fmt.Errorf("%w: %w", snapshot.ErrNotFound, err),
 			Hint: "home is the folder of the Neo4j installation, with bin, conf and data in it."}
-	}
-	if a.path, err = findAdmin(a.home); err != nil {
-		return nil, &snapshot.Error{Op: "open", Name: a.home, Err: err,
+	case err != nil:
+		return nil, &snapshot.Error{Op: "open", Name: req.home, Err: fmt.Errorf("%w: %w", ErrAdminNotFound, err),
 			Hint: "home must be a Neo4j installation with bin/neo4j-admin in it, or neo4j-admin must be on PATH and executable."}
 	}
-	a.env = adminEnv(os.Environ(), a.home, req.home != "", options.TempDir)
+	a := &admin{Installation: found, database: req.database, log: options.Log, progress: options.Progress}
+	a.env = adminEnv(os.Environ(), found, options.TempDir)
 	return a, nil
-}
-
-// findAdmin prefers the neo4j-admin of the home: it has the version of the
-// store. Packages keep home and program apart; then it is on PATH.
-func findAdmin(home string) (string, error) {
-	name := "neo4j-admin"
-	if runtime.GOOS == "windows" {
-		name = "neo4j-admin.bat"
-	}
-	own := filepath.Join(home, "bin", name)
-	path, err := exec.LookPath(own)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-		path, err = exec.LookPath(name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrAdminNotFound, err)
-	}
-	return filepath.Abs(path)
 }
 
 // adminEnv is our environment for neo4j-admin. Cloud credentials are none of
 // its business: a crashing JVM writes its environment to a file.
-func adminEnv(environ []string, home string, explicit bool, tempDir string) []string {
-	conf := filepath.Join(home, "conf")
-	_, err := os.Stat(conf)
-	ownConf := explicit && err == nil
+func adminEnv(environ []string, in *install.Installation, tempDir string) []string {
 	var env []string
 	javaOptions := ""
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		switch {
-		case secretVariable(name), name == "NEO4J_HOME":
-			continue
-		case name == "NEO4J_CONF" && ownConf:
-			// The home in the URL says which installation is meant; a
-			// configuration from elsewhere could lead to another store.
+		case secretVariable(name), name == "NEO4J_HOME", name == "NEO4J_CONF":
 			continue
 		case name == "JDK_JAVA_OPTIONS" && tempDir != "":
 			javaOptions = value
@@ -97,10 +63,7 @@ func adminEnv(environ []string, home string, explicit bool, tempDir string) []st
 		}
 		env = append(env, entry)
 	}
-	env = append(env, "NEO4J_HOME="+home)
-	if ownConf {
-		env = append(env, "NEO4J_CONF="+conf)
-	}
+	env = append(env, "NEO4J_HOME="+in.Home, "NEO4J_CONF="+in.Conf)
 	if tempDir != "" {
 		env = append(env, strings.TrimSpace(fmt.Sprintf(`JDK_JAVA_OPTIONS=%s "-Djava.io.tmpdir=%s"`, javaOptions, tempDir)))
 	}
@@ -116,31 +79,41 @@ func secretVariable(name string) bool {
 	return false
 }
 
-// version asks neo4j-admin for its version and refuses those whose commands
-// have other names.
-func (a *admin) version(ctx context.Context) (string, error) {
-	out, err := a.output(ctx, "--version")
-	if err != nil {
-		return "", err
+// askVersion asks neo4j-admin for its version and refuses those whose commands
+// are not known.
+func (a *admin) askVersion(ctx context.Context) error {
+	printed := ""
+	err := a.AskVersion(ctx, func(ctx context.Context, args ...string) ([]byte, error) {
+		out, err := a.output(ctx, args...)
+		printed = string(out)
+		return out, err
+	})
+	switch {
+	case errors.Is(err, install.ErrVersion):
+		return &snapshot.Error{Op: "capture", Name: a.database, Err: err,
+			Hint: "Neo4j 3.5, 4.x, 5 and the calendar versions (2025.01 and later) are supported; back up an older one from a dump file of its own neo4j-admin."}
+	case err != nil && printed != "":
+		return a.failText("capture", printed, err)
 	}
-	version := regexp.MustCompile(`(?m)^(?:neo4j-admin )?(\d+)\.\d+[\w.+-]*\s*$`).FindSubmatch(out)
-	if version == nil {
-		return "", a.failText("capture", string(out), errors.New("neo4j-admin --version printed no version"))
-	}
-	text := strings.TrimPrefix(strings.TrimSpace(string(version[0])), "neo4j-admin ")
-	if major, err := strconv.Atoi(string(version[1])); err != nil || major < 5 {
-		return "", &snapshot.Error{Op: "capture", Name: a.database, Err: fmt.Errorf("%w: %s", ErrVersion, text),
-			Hint: "Neo4j 5 and the calendar versions (2025.01 and later) are supported; back up an older one from a dump file of its own neo4j-admin."}
-	}
-	return text, nil
+	return err
 }
 
 // storeInfo asks for what is known of the store, and fails where a dump would
 // be refused. The facts are named as neo4j-admin names them.
-func (a *admin) storeInfo(ctx context.Context) (map[string]string, error) {
-	out, err := a.output(ctx, "database", "info", "--format=json", a.database)
+func (a *admin) storeInfo(ctx context.Context, at store) (map[string]string, error) {
+	if a.Version.Major < 5 && at.data == "" {
+		return map[string]string{}, nil // it wants a folder; the dump decides
+	}
+	out, err := a.output(ctx, a.Version.Info(a.database, at.data)...)
 	if err != nil {
 		return nil, err
+	}
+	facts := map[string]string{}
+	if a.Version.Major < 4 {
+		if m := regexp.MustCompile(`(?m)^Store format version:\s+(\S+)`).FindSubmatch(out); m != nil {
+			facts["storeFormat"] = string(m[1])
+		}
+		return facts, nil
 	}
 	// Warnings of a JVM may come first.
 	if at := bytes.IndexByte(out, '{'); at >= 0 {
@@ -152,10 +125,9 @@ func (a *admin) storeInfo(ctx context.Context) (map[string]string, error) {
 		LastTransaction  string `json:"lastCommittedTransaction"`
 		RecoveryRequired string `json:"recoveryRequired"`
 	}
-	facts := map[string]string{}
 	if err := json.NewDecoder(bytes.NewReader(out)).Decode(&answer); err != nil {
 		// What it prints is no promise of Neo4j's; the dump decides by itself.
-		a.log.Warn("neo4j-admin database info gave no usable answer", "database", a.database, "error", err)
+		a.log.Warn("neo4j-admin gave no usable answer about the store", "database", a.database, "error", err)
 		return facts, nil
 	}
 	switch {

@@ -7,7 +7,9 @@
 //
 // DB is one database. home is the NEO4J_HOME; without it the environment
 // variable of that name. neo4j-admin is taken from its bin folder, else from
-// PATH. Neo4j 5 and the calendar versions after it are supported.
+// PATH. Neo4j 3.5, 4.x, 5 and the calendar versions after it are supported; what
+// differs between them, package install knows. 3.5 writes dumps to files alone,
+// and so needs scratch.
 //
 // # Without scratch
 //

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // The reasons why neo4j-admin gives no dump. They come wrapped in a
 // *snapshot.Error with a hint.
 var (
 	ErrAdminNotFound = fmt.Errorf("%w: neo4j-admin not found", snapshot.ErrNotFound)
-	ErrVersion       = errors.New("this version of Neo4j is not supported")
+	ErrVersion       = install.ErrVersion
 	ErrInUse         = errors.New("the database is in use")
 	ErrNeedsRecovery = errors.New("the store was not shut down cleanly and needs recovery")
 	ErrNoDatabase    = fmt.Errorf("%w: the database does not exist", snapshot.ErrNotFound)
@@ -36,7 +37,7 @@ type reason struct {
 // taken from 5.26 and 2026.09 where they could be provoked, else from Neo4j's
 // sources.
 func reasons(database, home string) []reason {
-	java := "Set JAVA_HOME to the Java that this Neo4j needs: 17 or 21 for 5.x, 21 or 25 for 2025.01 and later."
+	java := "Set JAVA_HOME to the Java that this Neo4j needs: 8 or 11 for 3.5, 11 for 4.x, 17 or 21 for 5.x, 21 or 25 for 2025.01 and later."
 	return []reason{
 		{[]string{"unsupportedclassversionerror", "detected. please use", "java_home is not defined correctly", "unable to find any jvms",
 			"java: not found", "java: command not found"}, ErrJava, java},
@@ -64,7 +65,7 @@ func (a *admin) fail(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	for _, r := range reasons(a.database, a.home) {
+	for _, r := range reasons(a.database, a.Home) {
 		if errors.Is(err, r.err) {
 			return &snapshot.Error{Op: op, Name: a.database, Err: err, Hint: r.hint}
 		}
@@ -75,7 +76,7 @@ func (a *admin) fail(op string, err error) error {
 // failText explains a failed neo4j-admin by what it printed.
 func (a *admin) failText(op, text string, exit error) error {
 	lower := strings.ToLower(text)
-	for _, r := range reasons(a.database, a.home) {
+	for _, r := range reasons(a.database, a.Home) {
 		for _, words := range r.words {
 			if strings.Contains(lower, words) {
 				return &snapshot.Error{Op: op, Name: a.database, Err: r.err, Hint: r.hint}
@@ -84,7 +85,19 @@ func (a *admin) failText(op, text string, exit error) error {
 	}
 	return &snapshot.Error{
 		Op: op, Name: a.database, Err: fmt.Errorf("neo4j-admin failed: %w%s", exit, quoteLast(text)),
-		Hint: "Run it by hand with --verbose: " + a.path + " database dump --verbose --to-path=DIR " + a.database,
+		Hint: "Run it by hand: " + a.byHand() + ".",
+	}
+}
+
+// byHand is the command line with which a user sees more.
+func (a *admin) byHand() string {
+	switch args := strings.Join(a.Version.DumpTo(a.database, "DIR"), " "); {
+	case a.Version.Major == 0:
+		return a.Admin + " --version"
+	case a.Version.Major < 4:
+		return "NEO4J_DEBUG=true " + a.Admin + " " + args
+	default:
+		return a.Admin + " " + args + " --verbose"
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // These tests run a script in the place of neo4j-admin, for what a real one
@@ -99,6 +100,8 @@ func openSource(t *testing.T, home, parameters string, options Options) *source 
 	if err != nil {
 		t.Fatal(err)
 	}
+	// For tests that do not ask for it; all that matters is the series.
+	s.(*source).admin.Version = install.Version{Major: 5, Minor: 26, Text: "5.26.31"}
 	return s.(*source)
 }
 
@@ -178,10 +181,9 @@ func TestFailureTexts(t *testing.T) {
 		"archive exists":              {fakeHome{dump: say(logged + "Archive already exists: /s/neo4j.dump" + trailer)}, ErrArchiveExists, "Remove"},
 		"no space":                    {fakeHome{dump: say(logged + "Unable to dump database: IOException: No space left on device" + trailer)}, ErrNoSpace, "scratch"},
 		"command expansion (source)":  {fakeHome{info: say("Failed to read config: $(x) is a command, but config is not explicitly told to expand it. (Missing --expand-commands argument?)")}, ErrConfig, "NEO4J_CONF"},
-		"3.5":                         {fakeHome{version: "echo neo4j-admin 3.5.35"}, ErrVersion, "Neo4j 5"},
-		"4.4":                         {fakeHome{version: "echo 4.4.44"}, ErrVersion, "Neo4j 5"},
+		"3.4":                         {fakeHome{version: "echo neo4j-admin 3.4.18"}, ErrVersion, "Neo4j 3.5"},
 		"unknown":                     {fakeHome{dump: say("some new words") + "7"}, nil, "--verbose"},
-		"no version":                  {fakeHome{version: "echo hello"}, nil, "--verbose"},
+		"no version":                  {fakeHome{version: "echo hello"}, nil, "--version"},
 		"warning about java, unknown": {fakeHome{dump: say("WARNING! You are using an unsupported Java runtime.\nsome new words")}, nil, "--verbose"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -368,7 +370,7 @@ func TestAdminOnPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.(*source).admin.path; got != filepath.Join(home, "bin", "neo4j-admin") {
+	if got := s.(*source).admin.Admin; got != filepath.Join(home, "bin", "neo4j-admin") {
 		t.Errorf("found %s", got)
 	}
 	if _, err := readAll(t, s.(*source)); err != nil {

@@ -60,8 +60,8 @@ func (a *admin) start(ctx context.Context, args ...string) (*process, error) {
 		return nil, a.fail("capture", fmt.Errorf("start neo4j-admin: %w", err))
 	}
 	//nolint:noctx // exec would kill the launcher alone and leave the JVM with the lock; stop ends both.
-	cmd := exec.Command(a.path, args...)
-	cmd.Env, cmd.Dir = a.env, a.home
+	cmd := exec.Command(a.Admin, args...)
+	cmd.Env, cmd.Dir = a.env, a.Home
 	cmd.Stdout, cmd.Stderr = outWriter, errWriter
 	p := &process{
 		cmd: cmd, stdout: stdout, stderr: stderr, lines: newLineLog(a.log, a.progress),
@@ -83,9 +83,9 @@ func (a *admin) start(ctx context.Context, args ...string) (*process, error) {
 }
 
 func (a *admin) startFailure(err error) error {
-	hint := "Check that " + a.path + " can be run by this user."
+	hint := "Check that " + a.Admin + " can be run by this user."
 	if errors.Is(err, fs.ErrNotExist) {
-		hint = "Its first line may name a shell that is not installed: " + a.path
+		hint = "Its first line may name a shell that is not installed: " + a.Admin
 	}
 	return &snapshot.Error{Op: "capture", Name: a.database, Err: fmt.Errorf("start neo4j-admin: %w", err), Hint: hint}
 }

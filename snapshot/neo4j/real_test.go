@@ -121,7 +121,7 @@ func testRoundTrip(t *testing.T, home *testenv.Neo4jHome) {
 func testRefused(t *testing.T, home *testenv.Neo4jHome, want error, hint string) {
 	t.Helper()
 	s := openSource(t, home.Home, "", Options{})
-	_, err := s.admin.storeInfo(t.Context())
+	_, err := s.admin.storeInfo(t.Context(), s.admin.locateStore(t.Context()))
 	wantHint(t, err, want, hint)
 	_, err = startStream(t.Context(), s.admin)
 	wantHint(t, err, want, hint)
@@ -326,7 +326,7 @@ func testOurselvesKilled(t *testing.T, home *testenv.Neo4jHome) {
 func testNoDatabase(t *testing.T, home *testenv.Neo4jHome) {
 	s := openSource(t, home.Home, "", Options{})
 	s.admin.database = "nosuch"
-	_, err := s.admin.storeInfo(t.Context())
+	_, err := s.admin.storeInfo(t.Context(), s.admin.locateStore(t.Context()))
 	wantHint(t, err, ErrNoDatabase, "data/databases")
 	_, err = startStream(t.Context(), s.admin)
 	wantHint(t, err, snapshot.ErrNotFound, "data/databases")
@@ -365,7 +365,7 @@ func testScratch(t *testing.T, home *testenv.Neo4jHome) {
 		t.Fatal(err)
 	}
 	first := readScratch(t, c)
-	if _, err := s.captureScratch(t.Context(), c.Info()); !errors.Is(err, snapshot.ErrUnsafe) {
+	if _, err := s.captureScratch(t.Context(), c.Info(), s.admin.locateStore(t.Context())); !errors.Is(err, snapshot.ErrUnsafe) {
 		t.Errorf("a second run in the same folder: %v", err)
 	}
 	if err := first.Close(); err != nil {
@@ -397,7 +397,7 @@ func testScratch(t *testing.T, home *testenv.Neo4jHome) {
 // captureAgain captures without the questions before it.
 func captureAgain(t *testing.T, s *source, info snapshot.Info) *scratchCapture {
 	t.Helper()
-	c, err := s.captureScratch(t.Context(), info)
+	c, err := s.captureScratch(t.Context(), info, s.admin.locateStore(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +436,7 @@ func testDiskFull(t *testing.T, home *testenv.Neo4jHome) {
 		t.Run(size, func(t *testing.T) {
 			dir := mountTmpfs(t, size)
 			s := openSource(t, home.Home, "&scratch="+url.QueryEscape(dir), Options{})
-			_, err := s.captureScratch(t.Context(), snapshot.Info{Identity: snapshot.Identity{Type: "neo4j", Path: home.Home, ID: "neo4j"}})
+			_, err := s.captureScratch(t.Context(), snapshot.Info{Identity: snapshot.Identity{Type: "neo4j", Path: home.Home, ID: "neo4j"}}, s.admin.locateStore(t.Context()))
 			wantHint(t, err, ErrNoSpace, "scratch")
 			var e *snapshot.Error
 			if errors.As(err, &e) && e.Op != where {

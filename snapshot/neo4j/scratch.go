@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // scratch is our folder below the one the user gave: one for each source, found
@@ -23,8 +24,8 @@ type scratch struct {
 	lock *os.File
 }
 
-func (s *source) captureScratch(ctx context.Context, info snapshot.Info) (_ snapshot.Capture, err error) {
-	parent, err := realHome(s.scratch)
+func (s *source) captureScratch(ctx context.Context, info snapshot.Info, store store) (_ snapshot.Capture, err error) {
+	parent, err := install.RealFolder(s.scratch)
 	if err != nil {
 		return nil, &snapshot.Error{Op: "capture", Name: s.scratch, Err: fmt.Errorf("%w: open scratch folder: %w", snapshot.ErrUsage, err),
 			Hint: "scratch must be an existing folder with room for the whole dump."}
@@ -38,7 +39,6 @@ func (s *source) captureScratch(ctx context.Context, info snapshot.Info) (_ snap
 			err = errors.Join(err, folder.release())
 		}
 	}()
-	store := locateStore(s.admin.env, s.admin.home, s.database)
 	state, err := store.state()
 	if err != nil {
 		return nil, s.admin.fail("capture", fmt.Errorf("read the store's files: %w", err))
@@ -94,7 +94,7 @@ func (s *source) dumpToFile(ctx context.Context, folder *scratch, store store, b
 }
 
 func (a *admin) dumpTo(ctx context.Context, dir string) error {
-	p, err := a.start(ctx, "database", "dump", a.database, "--to-path="+dir)
+	p, err := a.start(ctx, a.Version.DumpTo(a.database, dir)...)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // scratchRig is a scratch source over a script that copies a dump and counts
@@ -219,11 +220,11 @@ func TestLocateStore(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(home, "conf/neo4j.conf"), []byte(c.conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := locateStore(nil, home, "neo4j"); got != c.want {
+		if got := located(t, home, filepath.Join(home, "conf")); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
-	if got := locateStore([]string{"NEO4J_CONF=" + elsewhere}, home, "neo4j"); got != (store{}) {
+	if got := located(t, home, elsewhere); got != (store{}) {
 		t.Errorf("without a configuration: %+v", got)
 	}
 }
@@ -241,4 +242,11 @@ func FuzzParseMarker(f *testing.F) {
 			t.Fatalf("accepted a size of %d", m.Size)
 		}
 	})
+}
+
+// located is where the store of database neo4j is, by that configuration.
+func located(t *testing.T, home, conf string) store {
+	t.Helper()
+	a := &admin{Installation: &install.Installation{Home: home, Conf: conf, Version: install.Version{Major: 5}}, database: "neo4j"}
+	return a.locateStore(t.Context())
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
-	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
 )
@@ -57,23 +55,23 @@ func (s *source) Name() string { return s.database }
 // it returns once the first byte has come, so that what fails, fails here; with
 // a scratch folder once the dump file is verified.
 func (s *source) Capture(ctx context.Context) (snapshot.Capture, error) {
-	version, err := s.admin.version(ctx)
-	if err != nil {
+	if err := s.admin.askVersion(ctx); err != nil {
 		return nil, err
 	}
-	facts, err := s.admin.storeInfo(ctx)
+	at := s.admin.locateStore(ctx)
+	facts, err := s.admin.storeInfo(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	facts["database"] = s.database
-	facts["neo4j"] = version
+	facts["neo4j"] = s.admin.Version.Text
 	info := snapshot.Info{
 		Kind:     "full",
-		Identity: snapshot.Identity{Type: "neo4j", Host: s.options.Host, Path: s.admin.home, ID: s.database},
+		Identity: snapshot.Identity{Type: "neo4j", Host: s.options.Host, Path: s.admin.Home, ID: s.database},
 		Facts:    facts,
 	}
 	if s.scratch != "" {
-		return s.captureScratch(ctx, info)
+		return s.captureScratch(ctx, info, at)
 	}
 	return s.captureStream(ctx, info)
 }
@@ -116,24 +114,3 @@ func (c *streamCapture) Check(context.Context) error {
 // Close ends neo4j-admin and what it forked, and returns when all of it is
 // gone and the database is free again.
 func (c *streamCapture) Close() error { return c.dump.close() }
-
-// realHome returns the folder without symlinks, so that one installation has
-// one identity.
-func realHome(home string) (string, error) {
-	abs, err := filepath.Abs(home)
-	if err != nil {
-		return "", err
-	}
-	resolved, err := filepath.EvalSymlinks(abs)
-	if err != nil {
-		return "", err
-	}
-	info, err := os.Stat(resolved)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a folder", resolved)
-	}
-	return resolved, nil
-}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/snapferry/snapferry/snapshot"
 )
 
 // stream is a dump that is read while it is made. What is read passes through
@@ -26,7 +28,12 @@ type stream struct {
 
 // startStream starts the dump and waits for its first bytes.
 func startStream(ctx context.Context, a *admin) (*stream, error) {
-	p, err := a.start(ctx, "database", "dump", a.database, "--to-stdout")
+	args, err := a.Version.DumpStream(a.database)
+	if err != nil {
+		return nil, &snapshot.Error{Op: "dump", Name: a.database, Err: fmt.Errorf("%w: %w", snapshot.ErrUsage, err),
+			Hint: "Add &scratch=DIR, a folder with room for the dump."}
+	}
+	p, err := a.start(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
