@@ -16,7 +16,7 @@
 // The dump is read from neo4j-admin's standard output. A dump cannot be
 // trusted for its exit code: neo4j-admin exits 0 also if its output went
 // nowhere, and when it is killed half way its output merely ends. So the
-// stream is decoded while it passes (see VerifyDump), and its reader returns
+// stream is decoded while it passes (see artifact.Verify), and its reader returns
 // io.EOF only after the archive was whole, held what its own header promised,
 // and neo4j-admin had exited with 0.
 //

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
@@ -126,7 +127,7 @@ func readAll(t *testing.T, s *source) ([]byte, error) {
 
 func testdataPath(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("testdata/neo4j-5.26.31.dump")
+	path, err := filepath.Abs("artifact/testdata/neo4j-5.26.31.dump")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestFakeStreamNeverEndsWell(t *testing.T) {
 			if err == nil {
 				t.Error("the dump was accepted")
 			}
-			if hintOf(err) == "" && !errors.Is(err, ErrBadDump) {
+			if hintOf(err) == "" && !errors.Is(err, artifact.ErrBad) {
 				t.Errorf("%v says neither what is bad nor what to do", err)
 			}
 		})

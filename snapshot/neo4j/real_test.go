@@ -22,6 +22,7 @@ import (
 
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
 	"golang.org/x/sys/unix"
 )
 
@@ -411,7 +412,7 @@ func readScratch(t *testing.T, c snapshot.Capture) *scratchCapture {
 	if image.Form != snapshot.FormRaw || !image.Compressed || !c.Info().Resumable {
 		t.Errorf("image %+v of %+v", image, c.Info())
 	}
-	info, err := VerifyDump(io.NewSectionReader(image.Data, 0, image.Size))
+	info, err := artifact.Verify(io.NewSectionReader(image.Data, 0, image.Size))
 	if err != nil || info.Files < 30 {
 		t.Errorf("%+v, %v", info, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
@@ -121,7 +122,7 @@ func verifyFile(ctx context.Context, path string) (_ *marker, err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	sum := sha256.New()
-	content, err := VerifyDump(io.TeeReader(&contextReader{ctx: ctx, r: file}, sum))
+	content, err := artifact.Verify(io.TeeReader(&contextReader{ctx: ctx, r: file}, sum))
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
@@ -71,7 +72,7 @@ func TestScratchResumes(t *testing.T) {
 	if rig.runs(t) != 1 || second.Info().Fingerprint != first.Info().Fingerprint || !second.Info().Resumable {
 		t.Errorf("%d dumps were made, want 1 that is resumed", rig.runs(t))
 	}
-	want, err := os.ReadFile("testdata/neo4j-5.26.31.dump")
+	want, err := os.ReadFile("artifact/testdata/neo4j-5.26.31.dump")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +166,8 @@ func TestScratchChecksTheFile(t *testing.T) {
 
 func TestScratchRefusesABadDump(t *testing.T) {
 	rig := newScratchRig(t, `: >"${4#--to-path=}/neo4j.dump"; exit 0`)
-	if _, err := rig.Capture(t.Context()); !errors.Is(err, ErrBadDump) {
-		t.Errorf("%v, want %v", err, ErrBadDump)
+	if _, err := rig.Capture(t.Context()); !errors.Is(err, artifact.ErrBad) {
+		t.Errorf("%v, want %v", err, artifact.ErrBad)
 	}
 	rig.wantEmpty(t)
 }

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
 )
 
 // stream is a dump that is read while it is made. What is read passes through
-// VerifyDump on its way, and the end is an end only if all agree on it.
+// artifact.Verify on its way, and the end is an end only if all agree on it.
 type stream struct {
 	admin *admin
 	ctx   context.Context // that of Capture: Read is given none
@@ -45,7 +45,7 @@ func startStream(ctx context.Context, a *admin) (*stream, error) {
 	s.copy = writer
 	go func() {
 		defer close(s.verified)
-		_, s.verifyErr = VerifyDump(reader)
+		_, s.verifyErr = artifact.Verify(reader)
 		// From here on nobody reads: writes must fail and not wait. A nil error
 		// makes them fail with io.ErrClosedPipe, which is right too: something
 		// follows a verified end.
@@ -57,9 +57,9 @@ func startStream(ctx context.Context, a *admin) (*stream, error) {
 // checkStart looks at the first bytes. A launcher may print a complaint to its
 // standard output, and exit with 0 even.
 func (s *stream) checkStart() error {
-	head, err := s.out.Peek(len(FormatZstd))
-	if err != nil || !knownMagic(head) {
-		bad := fmt.Errorf("%w: it begins with %q", ErrBadDump, head)
+	head, err := s.out.Peek(len(artifact.FormatZstd))
+	if err != nil || !artifact.KnownMagic(head) {
+		bad := fmt.Errorf("%w: it begins with %q", artifact.ErrBad, head)
 		text, readErr := io.ReadAll(io.LimitReader(s.out, maxAnswer))
 		if len(text) == maxAnswer || readErr != nil && s.ctx.Err() == nil {
 			return s.admin.fail("dump", bad) // it goes on; the caller stops it
@@ -67,15 +67,6 @@ func (s *stream) checkStart() error {
 		return s.explain(string(text), bad)
 	}
 	return nil
-}
-
-func knownMagic(head []byte) bool {
-	for _, magic := range []string{FormatZstd, FormatGzip, zstdMagic, gzipMagic} {
-		if strings.HasPrefix(string(head), magic) {
-			return true
-		}
-	}
-	return false
 }
 
 // Read returns io.EOF only after the dump was proved whole. It fails if
@@ -103,7 +94,7 @@ func (s *stream) rejected() error {
 	<-s.verified
 	err := s.verifyErr
 	if err == nil {
-		err = fmt.Errorf("%w: something follows its end", ErrBadDump)
+		err = fmt.Errorf("%w: something follows its end", artifact.ErrBad)
 	}
 	select {
 	case <-s.p.exited:

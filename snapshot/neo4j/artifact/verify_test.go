@@ -1,4 +1,4 @@
-package neo4j
+package artifact
 
 import (
 	"archive/tar"
@@ -40,26 +40,31 @@ func realDumps(t testing.TB) map[string][]byte {
 	return dumps
 }
 
-func TestVerifyDumpOfRealNeo4j(t *testing.T) {
-	want := map[string]DumpInfo{
-		"neo4j-5.26.31.dump":   {FormatZstd, true, 36, 7, 1070717, 2 << 20, true},
-		"neo4j-2026.09.0.dump": {FormatZstd, true, 36, 5, 1071249, 2 << 20, true},
+func TestVerifyOfRealNeo4j(t *testing.T) {
+	dump := func(format string, files, bytes int64) Header {
+		return Header{Format: format, Kind: Dump, Counted: true, Files: files, Bytes: bytes}
+	}
+	want := map[string]Info{
+		"neo4j-3.5.35.dump":    {dump(FormatLegacyZstd, 34, 335327), 2, 2 << 20, true},
+		"neo4j-4.4.44.dump":    {dump(FormatZstd, 36, 1084210), 2, 2 << 20, true},
+		"neo4j-5.26.31.dump":   {dump(FormatZstd, 36, 1070717), 7, 2 << 20, true},
+		"neo4j-2026.09.0.dump": {dump(FormatZstd, 36, 1071249), 5, 2 << 20, true},
 	}
 	for name, dump := range realDumps(t) {
-		got, err := VerifyDump(bytes.NewReader(dump))
+		got, err := Verify(bytes.NewReader(dump))
 		if err != nil || got != want[name] {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want[name])
 		}
-		if _, err := VerifyDump(iotest.OneByteReader(bytes.NewReader(dump))); err != nil {
+		if _, err := Verify(iotest.OneByteReader(bytes.NewReader(dump))); err != nil {
 			t.Errorf("%s, byte by byte: %v", name, err)
 		}
 	}
 }
 
-func TestVerifyDumpTruncatedAnywhere(t *testing.T) {
+func TestVerifyTruncatedAnywhere(t *testing.T) {
 	for name, dump := range realDumps(t) {
 		// All positions of a small dump of every format are tried in
-		// TestVerifyDumpFormats, all of these where time is no matter.
+		// TestVerifyFormats, all of these where time is no matter.
 		step := 97
 		if os.Getenv("SNAPFERRY_PROVE") != "" {
 			step = 1
@@ -68,7 +73,7 @@ func TestVerifyDumpTruncatedAnywhere(t *testing.T) {
 			if n > len(dump)-64 {
 				step = 1 // the checksum and the last block, always byte by byte
 			}
-			if _, err := VerifyDump(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBadDump) {
+			if _, err := Verify(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBad) {
 				t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(dump), err)
 			}
 		}
@@ -77,10 +82,10 @@ func TestVerifyDumpTruncatedAnywhere(t *testing.T) {
 
 // A changed bit is noticed, unless the bytes still mean the very same content:
 // a distance that points to other zeros, for example.
-func TestVerifyDumpDamagedAnywhere(t *testing.T) {
+func TestVerifyDamagedAnywhere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	content := func(dump []byte) []byte {
-		dec, err := zstd.NewReader(bytes.NewReader(dump[len(FormatZstd):]))
+		dec, err := zstd.NewReader(bytes.NewReader(bytes.TrimPrefix(dump, []byte(FormatZstd))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +102,7 @@ func TestVerifyDumpDamagedAnywhere(t *testing.T) {
 			at, bit := rng.IntN(len(dump)), byte(1)<<rng.IntN(8)
 			bad := bytes.Clone(dump)
 			bad[at] ^= bit
-			if _, err := VerifyDump(bytes.NewReader(bad)); errors.Is(err, ErrBadDump) {
+			if _, err := Verify(bytes.NewReader(bad)); errors.Is(err, ErrBad) {
 				noticed++
 			} else if !bytes.Equal(content(bad), content(dump)) {
 				t.Fatalf("%s with bit %#x of byte %d changed: %v", name, bit, at, err)
@@ -109,21 +114,21 @@ func TestVerifyDumpDamagedAnywhere(t *testing.T) {
 	}
 }
 
-func TestVerifyDumpTrailing(t *testing.T) {
+func TestVerifyTrailing(t *testing.T) {
 	for name, dump := range realDumps(t) {
 		for _, tail := range []string{"x", "\x00", strings.Repeat("z", 4096), string(dump)} {
-			if _, err := VerifyDump(strings.NewReader(string(dump) + tail)); !errors.Is(err, ErrBadDump) {
+			if _, err := Verify(strings.NewReader(string(dump) + tail)); !errors.Is(err, ErrBad) {
 				t.Errorf("%s with %d bytes behind it: %v", name, len(tail), err)
 			}
 		}
 	}
 }
 
-func TestVerifyDumpPassesReadErrorsOn(t *testing.T) {
+func TestVerifyPassesReadErrorsOn(t *testing.T) {
 	broken := errors.New("wire cut")
 	for name, dump := range realDumps(t) {
 		r := io.MultiReader(bytes.NewReader(dump[:len(dump)/2]), iotest.ErrReader(broken))
-		if _, err := VerifyDump(r); !errors.Is(err, broken) || errors.Is(err, ErrBadDump) {
+		if _, err := Verify(r); !errors.Is(err, broken) || errors.Is(err, ErrBad) {
 			t.Errorf("%s: %v, want the reader's own error", name, err)
 		}
 	}
@@ -195,7 +200,7 @@ func (s dumpSpec) encode(t testing.TB, options ...zstd.EOption) []byte {
 	return out.Bytes()
 }
 
-func TestVerifyDumpFormats(t *testing.T) {
+func TestVerifyFormats(t *testing.T) {
 	for format, magic := range map[string]string{
 		FormatZstd: FormatZstd, FormatLegacyZstd: "", FormatGzip: FormatGzip, FormatLegacyGzip: "",
 	} {
@@ -206,19 +211,19 @@ func TestVerifyDumpFormats(t *testing.T) {
 			spec.marker = ""
 		}
 		dump := spec.encode(t)
-		info, err := VerifyDump(bytes.NewReader(dump))
+		info, err := Verify(bytes.NewReader(dump))
 		if err != nil || info.Format != format || info.Counted == isGzip || info.Files != 2 || info.Bytes != 1300 || info.Directories != 1 {
 			t.Errorf("%s: %+v, %v", format, info, err)
 		}
 		for n := range dump {
-			if _, err := VerifyDump(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBadDump) {
+			if _, err := Verify(bytes.NewReader(dump[:n])); !errors.Is(err, ErrBad) {
 				t.Errorf("%s cut to %d of %d bytes: %v", format, n, len(dump), err)
 			}
 		}
 	}
 }
 
-func TestVerifyDumpRefuses(t *testing.T) {
+func TestVerifyRefuses(t *testing.T) {
 	for name, change := range map[string]func(*dumpSpec){
 		"another magic":        func(s *dumpSpec) { s.magic = "DZV9" },
 		"another marker":       func(s *dumpSpec) { s.marker = "gzip" },
@@ -243,20 +248,20 @@ func TestVerifyDumpRefuses(t *testing.T) {
 	} {
 		spec := goodSpec()
 		change(&spec)
-		if _, err := VerifyDump(bytes.NewReader(spec.encode(t))); !errors.Is(err, ErrBadDump) {
+		if _, err := Verify(bytes.NewReader(spec.encode(t))); !errors.Is(err, ErrBad) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	spec := goodSpec()
 	spec.bytes = 3*maxWindow + 300
 	spec.entries[1].Size = 3 * maxWindow
-	if _, err := VerifyDump(bytes.NewReader(spec.encode(t, zstd.WithWindowSize(2*maxWindow)))); !errors.Is(err, ErrBadDump) {
+	if _, err := Verify(bytes.NewReader(spec.encode(t, zstd.WithWindowSize(2*maxWindow)))); !errors.Is(err, ErrBad) {
 		t.Errorf("a window of 16 MiB: %v", err)
 	}
 }
 
-// TestVerifyDumpMemory decodes 256 MiB of content and looks at what stays.
-func TestVerifyDumpMemory(t *testing.T) {
+// TestVerifyMemory decodes 256 MiB of content and looks at what stays.
+func TestVerifyMemory(t *testing.T) {
 	spec := goodSpec()
 	spec.files, spec.bytes = 1, 256<<20
 	spec.entries = []tar.Header{{Name: "./neostore", Size: spec.bytes}}
@@ -264,7 +269,7 @@ func TestVerifyDumpMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	if _, err := VerifyDump(bytes.NewReader(dump)); err != nil {
+	if _, err := Verify(bytes.NewReader(dump)); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -275,7 +280,7 @@ func TestVerifyDumpMemory(t *testing.T) {
 	}
 }
 
-func FuzzVerifyDump(f *testing.F) {
+func FuzzVerify(f *testing.F) {
 	// Small ones alone: the engine minimizes every input, which takes minutes
 	// with a real dump.
 	spec := goodSpec()
@@ -285,7 +290,7 @@ func FuzzVerifyDump(f *testing.F) {
 	f.Add(spec.encode(f))
 	f.Add([]byte(FormatZstd + zstdMagic + "\x04\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, dump []byte) {
-		info, err := VerifyDump(bytes.NewReader(dump))
+		info, err := Verify(bytes.NewReader(dump))
 		if (err == nil) != (info.Format != "") {
 			t.Fatalf("%+v with error %v", info, err)
 		}
@@ -308,7 +313,7 @@ func FuzzDumpContent(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		info, err := VerifyDump(bytes.NewReader(enc.EncodeAll(content, []byte(FormatZstd))))
+		info, err := Verify(bytes.NewReader(enc.EncodeAll(content, []byte(FormatZstd))))
 		if err == nil && (info.Bytes > int64(len(content)) || info.Files < 0 || info.Format != FormatZstd) {
 			t.Fatalf("accepted %+v of %d bytes", info, len(content))
 		}
