@@ -71,7 +71,7 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.StringVar(&shared.config.path, "config", "", "path of the configuration (default as snapferry config --help tells)")
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newKeepCommand(shared), newHoldCommand(shared), newReleaseCommand(shared),
-		newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
+		newInspectCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
 		newRestoreCommand(shared), newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
 		newLifecycleCommand(shared), newPruneCommand(shared), newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())

@@ -57,6 +57,11 @@ func params(dir string, s3 *testenv.S3Server) testscript.Params {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "home", "cache"))
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, ".tmp"))
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			dumps, err := filepath.Abs("../../snapshot/neo4j/artifact/testdata")
+			if err != nil {
+				return err
+			}
+			e.Setenv("DUMPS", dumps)
 			if s3 == nil {
 				return nil
 			}
@@ -73,7 +78,7 @@ func params(dir string, s3 *testenv.S3Server) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "data": data, "sparse": sparse, "flip": flip, "sametree": sameTree, "samebytes": sameBytes, "glob": glob, "byhand": byHand,
-			"nosecret": noSecret, "blocks": blocks, "prefix": prefix,
+			"nosecret": noSecret, "blocks": blocks, "prefix": prefix, "cut": cut,
 		},
 	}
 }
@@ -153,6 +158,13 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b[len(b)/2] ^= 1
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// cut WHOLE PART N writes the first N bytes of a file into another.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[0])[:n]), 0o600))
 }
 
 // prefix PART WHOLE fails unless the one file is how the other begins.

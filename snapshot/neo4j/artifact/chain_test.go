@@ -1,7 +1,12 @@
 package artifact
 
 import (
+	"bytes"
+	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,3 +97,31 @@ func TestChainsTouch(t *testing.T) {
 		}
 	})
 }
+
+// The files of testdata/chain are what the writer of these tests makes: a chain
+// with a gap, for those who test what a user sees.
+func TestChainFiles(t *testing.T) {
+	for name, s := range map[string]struct {
+		lowest, highest int64
+		flags           byte
+	}{"full": {1, 10, 7}, "first": {11, 20, 2}, "third": {31, 40, 2}} {
+		b := goodBackup(FormatBackupZstd2)
+		b.lowest, b.highest, b.flags = s.lowest, s.highest, s.flags
+		path := filepath.Join("testdata", "chain", name+".backup")
+		if *update {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b.encode(t), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := Verify(bytes.NewReader(f))
+		if err != nil || info.Backup.Lowest != s.lowest || info.Backup.Highest != s.highest {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the files of testdata/chain again")
