@@ -95,7 +95,7 @@ func (r *Runner) Inspect(ctx context.Context, req InspectRequest) (*InspectRepor
 	}
 	for i, m := range members {
 		chained := slices.ContainsFunc(report.Chains, func(c ArtifactChain) bool { return slices.Contains(c.Artifacts, m.Name) })
-		if m.Header.Backup != nil && req.LatestChain && !chained {
+		if len(report.Chains) > 0 && m.Header.Backup != nil && req.LatestChain && !chained {
 			continue
 		}
 		report.Artifacts = append(report.Artifacts, describeArtifact(m, verified != nil && verified[i]))

@@ -152,8 +152,10 @@ func (t *thawing) look(ctx context.Context, objects []cold) error {
 }
 
 func (t *thawing) run(ctx context.Context, e archive.Entry) (*ThawReport, error) {
-	t.count()
-	if t.report.Thawing == 0 {
+	if t.count(); t.report.Thawing == 0 {
+		if t.ask.Ask { // what freezes again before long stays for some more days
+			return &t.report, t.request(ctx)
+		}
 		return &t.report, nil
 	}
 	took := t.longest()

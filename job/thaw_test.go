@@ -207,3 +207,23 @@ func TestHold(t *testing.T) {
 		})
 	}
 }
+
+// What freezes again within a day is asked for once more before it is read.
+func TestThawAgain(t *testing.T) {
+	s, v, _ := archived(t, "GLACIER")
+	r := &job.Runner{}
+	req := job.RestoreRequest{Backup: v.URL + "#latest", Access: v.Access, Target: filepath.Join(t.TempDir(), "back"), Thaw: job.Thaw{Ask: true, Days: 1}}
+	for i, asked := range []int{3, 3} {
+		thawTakes(t, s, 1)
+		report, err := r.Restore(t.Context(), req)
+		if i == 0 {
+			if job.Classify(err) != job.Partial || report.Thaw.Asked != asked {
+				t.Fatalf("%+v, %v", report, err)
+			}
+			continue
+		}
+		if err != nil || report.Thaw.Asked != asked || report.Thaw.Thawing != 0 {
+			t.Errorf("%+v, %v", report, err)
+		}
+	}
+}
