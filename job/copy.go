@@ -28,19 +28,12 @@ func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error)
 	if err != nil {
 		return nil, err
 	}
-	vault, ref, err := splitReference(req.Backup)
+	e, err := s.openEntry(ctx, req.Backup, req.Access)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()
-	e, err := s.find(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.notOntoItself(req, vault, e, tier); err != nil {
+	if err := s.notOntoItself(req, e, tier); err != nil {
 		return nil, err
 	}
 	all, err := s.openAll(ctx, req.Vaults, func(ctx context.Context, o *opened) error {
@@ -84,7 +77,11 @@ func (s *session) copyTier(req CopyRequest) (lifecycle.Tier, error) {
 	return tier, nil
 }
 
-func (s *session) notOntoItself(req CopyRequest, vault string, e archive.Entry, tier lifecycle.Tier) error {
+func (s *session) notOntoItself(req CopyRequest, e archive.Entry, tier lifecycle.Tier) error {
+	vault, _, err := splitReference(req.Backup)
+	if err != nil {
+		return err
+	}
 	for _, v := range req.Vaults {
 		if v.URL == vault && (tier == "" || tier == e.Name.Tier) {
 			return usage(providers.Redact(v.URL), errors.New("the backup is in this vault and tier"), "name another vault, or another tier with --tier")

@@ -38,27 +38,17 @@ type HoldReport struct {
 // have been faster: if not, that is of the class Damaged. It may be repeated.
 func (r *Runner) Hold(ctx context.Context, req HoldRequest) (*HoldReport, error) {
 	s := r.newSession()
-	vault, ref, err := splitReference(req.Backup)
+	b, err := s.openBackup(ctx, req.Backup, req.Access)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()
-	e, err := s.find(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.vault.Open(ctx, e.Name); err != nil {
-		return nil, err
-	}
 	holder, err := s.holder(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report := &HoldReport{Name: e.Name.String(), Vault: s.shown, Held: !req.Release}
-	contents, err := s.vault.Contents(ctx, e.Name)
+	report := &HoldReport{Name: b.Name.String(), Vault: s.shown, Held: !req.Release}
+	contents, err := s.vault.Contents(ctx, b.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +56,7 @@ func (r *Runner) Hold(ctx context.Context, req HoldRequest) (*HoldReport, error)
 		return nil, err
 	}
 	if !req.Release {
-		_, err = s.vault.Verify(ctx, e.Name, archive.VerifyOptions{})
+		_, err = s.vault.Verify(ctx, b.Name, archive.VerifyOptions{})
 	}
 	report.Run = s.run()
 	return report, err

@@ -28,18 +28,11 @@ func (r *Runner) Keep(ctx context.Context, req KeepRequest) (*CopyReport, error)
 	if err != nil {
 		return nil, usage("--tier "+req.Tier, errors.New("no such tier"), Suggest(req.Tier, tierNames()))
 	}
-	vault, ref, err := splitReference(req.Backup)
+	e, err := s.openEntry(ctx, req.Backup, req.Access)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.open(ctx, Vault{URL: vault, Access: req.Access}); err != nil {
 		return nil, err
 	}
 	defer s.close()
-	e, err := s.find(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
 	if err := s.checkLockable(ctx); err != nil {
 		return nil, err
 	}
