@@ -48,6 +48,12 @@ func ruledStores() map[string]func(t *testing.T) ruled {
 			s.MakeBucket("vault")
 			return ruled{t: t, url: s.URL("vault", "p"), keys: func() []string { return s.Keys("vault") }, rules: ruler(t, s.URL("vault", "p"))}
 		},
+		"minio": func(t *testing.T) ruled {
+			s := testenv.MinIO(t)
+			s.Setenv(t)
+			s.MakeBucket("vault")
+			return ruled{t: t, url: s.URL("vault", "p"), keys: func() []string { return s.Keys("vault") }, rules: ruler(t, s.URL("vault", "p"))}
+		},
 		"gcs": func(t *testing.T) ruled {
 			s := testenv.GCS(t)
 			s.MakeBucket("vault")

@@ -156,13 +156,15 @@ func azureAction(r *rule, e lifecycle.Effect, name string, value json.RawMessage
 	return nil
 }
 
-func azureName(root string, t lifecycle.Tier, room lifecycle.Room) string {
-	return "snapferry" + rootID(root) + string(t) + string(room)
+// azureName is the name of a room's rule. One policy is for all containers of an
+// account, so that vaults with the same prefix in two of them need two names.
+func azureName(container, root string, t lifecycle.Tier, room lifecycle.Room) string {
+	return "snapferry" + rootID(container+"/"+root) + string(t) + string(room)
 }
 
-func (azureLanguage) owned(r *rule, _, root string) (lifecycle.Tier, bool) {
+func (azureLanguage) owned(r *rule, container, root string) (lifecycle.Tier, bool) {
 	for _, p := range places() {
-		if r.name == azureName(root, p.tier, p.room) {
+		if r.name == azureName(container, root, p.tier, p.room) {
 			return p.tier, true
 		}
 	}
@@ -206,7 +208,7 @@ func (azureLanguage) write(container, root string, rules []lifecycle.Rule) (raws
 // their creation, not from when they became old: the days to undo come on top
 // of those the object itself had. Abandoned uploads go by themselves.
 func azureRuleOf(container, root string, g *group) (azureRule, error) {
-	r := azureRule{Name: azureName(root, g.tier, g.room), Enabled: true, Type: "Lifecycle", Definition: azureDefinition{
+	r := azureRule{Name: azureName(container, root, g.tier, g.room), Enabled: true, Type: "Lifecycle", Definition: azureDefinition{
 		Filters: azureFilter{[]string{"blockBlob"}, []string{container + "/" + lifecycle.Prefix(root, g.tier, g.room)}},
 		Actions: map[string]map[string]map[string]int{"baseBlob": {}},
 	}}

@@ -71,7 +71,7 @@ type language interface {
 func languageOf(s lifecycle.Store) (language, error) {
 	switch s {
 	case lifecycle.S3, lifecycle.S3Compatible:
-		return s3Language{}, nil
+		return s3Language{compatible: s == lifecycle.S3Compatible}, nil
 	case lifecycle.GCS:
 		return gcsLanguage{}, nil
 	case lifecycle.Azure:

@@ -222,6 +222,28 @@ func wantForeign(t *testing.T, s lifecycle.Store, r *native.Rules) {
 	}
 }
 
+// One policy of Azure is for all containers of an account: vaults with the same
+// prefix in two of them do not overwrite each other's rules.
+func TestContainersOfAnAccount(t *testing.T) {
+	p := policies(t, lifecycle.Azure)["usual"]
+	other := p
+	other.Daily.Count = 30
+	in := func(container string, body []byte) *native.Rules {
+		return parse(t, native.Document{Store: lifecycle.Azure, Container: container, Body: body})
+	}
+	first := merge(t, in("one", document(lifecycle.Azure, foreign(lifecycle.Azure)...)), "prod", p.Rules(lifecycle.Azure))
+	both := merge(t, in("two", first.Document().Body), "prod", other.Rules(lifecycle.Azure))
+	for container, want := range map[string]lifecycle.Policy{"one": p, "two": other} {
+		wantSame(t, lifecycle.Azure, "prod", in(container, both.Document().Body).Ruleset("prod"), lifecycle.Azure.Ruleset("prod", want.Rules(lifecycle.Azure)))
+	}
+	again := merge(t, in("one", both.Document().Body), "prod", p.Rules(lifecycle.Azure))
+	if !bytes.Equal(again.Document().Body, both.Document().Body) {
+		t.Error("the rules of the first vault are not those it wrote")
+	}
+	gone := merge(t, in("one", both.Document().Body), "prod", nil)
+	wantSame(t, lifecycle.Azure, "prod", in("two", gone.Document().Body).Ruleset("prod"), lifecycle.Azure.Ruleset("prod", other.Rules(lifecycle.Azure)))
+}
+
 // A retired tier keeps its rules as long as it is told to.
 func TestRetiredTierKeepsItsRules(t *testing.T) {
 	for _, s := range stores() {

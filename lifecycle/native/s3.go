@@ -15,7 +15,9 @@ import (
 )
 
 // s3Language is the XML of S3 and of those that speak like it. Rules have IDs.
-type s3Language struct{}
+type s3Language struct {
+	compatible bool // not Amazon's own
+}
 
 func (s3Language) limit() int  { return 1000 }
 func (s3Language) named() bool { return true }
@@ -256,11 +258,16 @@ func s3Rules(root string, g *group) []s3Rule {
 }
 
 // canonical is the XML without white space, names without their space,
-// children in the order of their names: stores give rules back in their own.
-func (s3Language) canonical(raw []byte) string {
+// children in the order of their names: stores give rules back in their own. Of
+// stores other than Amazon's it has no AbortIncompleteMultipartUpload: MinIO
+// takes it and drops it, since it gives up uploads by itself.
+func (l s3Language) canonical(raw []byte) string {
 	var x element
 	if err := xml.NewDecoder(bytes.NewReader(raw)).Decode(&x); err != nil && !errors.Is(err, io.EOF) {
 		return string(raw)
+	}
+	if l.compatible {
+		x.Children = slices.DeleteFunc(x.Children, func(c element) bool { return c.XMLName.Local == "AbortIncompleteMultipartUpload" })
 	}
 	return x.canonical()
 }

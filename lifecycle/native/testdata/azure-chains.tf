@@ -3,7 +3,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   storage_account_id = var.storage_account_id
 
   rule {
-    name    = "snapferry6754af96hourlycatalog"
+    name    = "snapferry5228aac1hourlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -23,7 +23,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96hourlydata"
+    name    = "snapferry5228aac1hourlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -43,7 +43,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96dailycatalog"
+    name    = "snapferry5228aac1dailycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -63,7 +63,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96dailydata"
+    name    = "snapferry5228aac1dailydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -83,7 +83,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96weeklycatalog"
+    name    = "snapferry5228aac1weeklycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -103,7 +103,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96weeklydata"
+    name    = "snapferry5228aac1weeklydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -123,7 +123,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96monthlycatalog"
+    name    = "snapferry5228aac1monthlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -143,7 +143,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96monthlydata"
+    name    = "snapferry5228aac1monthlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -164,7 +164,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96yearlycatalog"
+    name    = "snapferry5228aac1yearlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -184,7 +184,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96yearlydata"
+    name    = "snapferry5228aac1yearlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -204,7 +204,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferry6754af96doctorcanary"
+    name    = "snapferry5228aac1doctorcanary"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]

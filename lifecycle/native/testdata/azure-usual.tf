@@ -3,7 +3,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   storage_account_id = var.storage_account_id
 
   rule {
-    name    = "snapferryd7775f82dailycatalog"
+    name    = "snapferry5b552d06dailycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -23,7 +23,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82dailydata"
+    name    = "snapferry5b552d06dailydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -43,7 +43,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82weeklycatalog"
+    name    = "snapferry5b552d06weeklycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -63,7 +63,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82weeklydata"
+    name    = "snapferry5b552d06weeklydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -83,7 +83,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82monthlycatalog"
+    name    = "snapferry5b552d06monthlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -103,7 +103,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82monthlydata"
+    name    = "snapferry5b552d06monthlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -123,7 +123,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82yearlycatalog"
+    name    = "snapferry5b552d06yearlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -143,7 +143,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82yearlydata"
+    name    = "snapferry5b552d06yearlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -163,7 +163,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferryd7775f82doctorcanary"
+    name    = "snapferry5b552d06doctorcanary"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]

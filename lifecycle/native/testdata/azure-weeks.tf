@@ -3,7 +3,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   storage_account_id = var.storage_account_id
 
   rule {
-    name    = "snapferrye3b0c442weeklycatalog"
+    name    = "snapferry5e5ba578weeklycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -23,7 +23,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442weeklydata"
+    name    = "snapferry5e5ba578weeklydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -43,7 +43,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442monthlycatalog"
+    name    = "snapferry5e5ba578monthlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -63,7 +63,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442monthlydata"
+    name    = "snapferry5e5ba578monthlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -83,7 +83,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442yearlycatalog"
+    name    = "snapferry5e5ba578yearlycatalog"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -103,7 +103,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442yearlydata"
+    name    = "snapferry5e5ba578yearlydata"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
@@ -123,7 +123,7 @@ resource "azurerm_storage_management_policy" "snapferry" {
   }
 
   rule {
-    name    = "snapferrye3b0c442doctorcanary"
+    name    = "snapferry5e5ba578doctorcanary"
     enabled = true
     filters {
       blob_types   = ["blockBlob"]
