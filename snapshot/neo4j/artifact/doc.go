@@ -4,6 +4,7 @@
 // they are whole.
 //
 // The formats are those of Neo4j's published source. Dumps of 3.5, 4.4, 5.26 and
-// 2026.09 are among the tests; the online backup belongs to Enterprise, so .backup
-// files were made for the tests to the layout of the source.
+// 2026.09 are among the tests. The online backup belongs to Enterprise; .backup files
+// were written for the tests by the classes that Community has of it, in 5.26 and
+// 2026.09, and those of format BZV3, which neither has, to the layout of the source.
 package artifact

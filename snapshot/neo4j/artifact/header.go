@@ -53,6 +53,7 @@ const (
 	gzipMagic      = "\x1f\x8b"
 	preambleMarker = "zstd"
 	scriptKey      = "metadataScript"
+	scriptGzipKey  = "compressedMetadataScript" // the same since 2026, as gzip
 )
 
 // Kind is what an artifact is of.
@@ -243,7 +244,10 @@ func (c *content) readPreamble(r io.Reader, format string) error {
 	case files < 0 || size < 0:
 		return fmt.Errorf("its header announces %d files of %d bytes", files, size)
 	}
-	c.info.Counted, c.info.Files, c.info.Bytes = true, files, size
+	// Neo4j 5 writes zeros where nobody watches how far it is: a backup is never
+	// empty, so they say nothing.
+	c.info.Counted = c.info.Backup == nil || files > 0 || size > 0
+	c.info.Files, c.info.Bytes = files, size
 	return nil
 }
 
@@ -265,7 +269,7 @@ func (c *content) readBackup(r io.Reader, format string) error {
 	b.Lowest, b.Highest = f.int64(), f.int64()
 	flags := f.bytes(int(f.byte()))
 	if format != FormatBackupZstd1 && format != FormatBackupTar1 {
-		b.Script = f.texts()[scriptKey]
+		b.Script = f.script()
 	}
 	if f.err != nil {
 		return f.err
@@ -329,6 +333,29 @@ func (f *fields) long() string {
 		return ""
 	}
 	return b.String()
+}
+
+// script reads the texts of a header and returns the one that makes users and
+// roles.
+func (f *fields) script() string {
+	all := f.texts()
+	packed, ok := all[scriptGzipKey]
+	if !ok || f.err != nil {
+		return all[scriptKey]
+	}
+	dec, err := gzip.NewReader(strings.NewReader(packed))
+	if err != nil {
+		f.err = fmt.Errorf("its script: %w", err)
+		return ""
+	}
+	text, err := io.ReadAll(io.LimitReader(dec, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("it has more than %d bytes", maxText)
+	}
+	if err != nil {
+		f.err = fmt.Errorf("its script: %w", err)
+	}
+	return string(text)
 }
 
 // texts reads texts by their names.

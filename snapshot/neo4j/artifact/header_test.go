@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -125,6 +127,42 @@ func TestBackups(t *testing.T) {
 		s.flags, s.lowest, s.highest = 0, 0, 0
 		if h, err := ReadHeader(bytes.NewReader(s.encode(t))); err != nil || h.Kind != Differential || !h.Backup.Empty() || h.Backup.Recovered || h.Backup.Compressed {
 			t.Errorf("%s: %+v, %v", format, h, err)
+		}
+	}
+}
+
+// The files of testdata/neo4j were written by Neo4j's own classes.
+func TestBackupsByNeo4j(t *testing.T) {
+	const script = "CREATE ROLE `reader` IF NOT EXISTS;\n"
+	paths, err := filepath.Glob("testdata/neo4j/*.backup")
+	if err != nil || len(paths) != 11 {
+		t.Fatalf("%q, %v", paths, err)
+	}
+	for _, path := range paths {
+		_, rest, _ := strings.Cut(filepath.Base(path), "-")
+		format, kind, _ := strings.Cut(strings.TrimSuffix(rest, ".backup"), "-")
+		want := Backup{Database: "neo4j", DatabaseID: "6f1de29c-9b0f-4c3a-8a5e-2f4f3c1b7d90", Store: StoreID{1732000000123, -8765432109876543210, "record", "aligned", 1, 1},
+			Time: time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC), Lowest: 1, Highest: 4, Recovered: true, Compressed: format[1] == 'Z'}
+		of := Full
+		switch {
+		case kind == "diff":
+			of, want.Recovered, want.Lowest, want.Highest, want.Time = Differential, false, 5, 9, want.Time.Add(time.Hour)
+		case format[3] == '2':
+			want.Script = script
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := ReadHeader(iotest.OneByteReader(bytes.NewReader(b)))
+		if err != nil || h.Format != format || h.Kind != of || *h.Backup != want {
+			t.Errorf("%s: %+v, %+v, %v", path, h, h.Backup, err)
+		}
+		if info, err := Verify(bytes.NewReader(b)); err != nil || info.Files == 0 || *info.Backup != want {
+			t.Errorf("%s: %+v, %v", path, info, err)
+		}
+		if _, err := Verify(bytes.NewReader(b[:len(b)-1])); !errors.Is(err, ErrBad) {
+			t.Errorf("%s, cut: %v", path, err)
 		}
 	}
 }
