@@ -58,8 +58,15 @@ func (s *session) copyWithin() archive.CopyObject {
 	if !ok {
 		return nil
 	}
-	return func(ctx context.Context, from, to string, want providers.Digest) error {
-		return s.ask(ctx, "copy", func() error { return copier.CopyObject(ctx, from, to, want) })
+	return func(ctx context.Context, from, to string, want providers.Digest) (wrong error) {
+		err := s.ask(ctx, "copy", func() error {
+			err := copier.CopyObject(ctx, from, to, want)
+			if errors.Is(err, providers.ErrChecksum) { // the source is at fault, and would be again
+				wrong, err = err, nil
+			}
+			return err
+		})
+		return errors.Join(wrong, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/snapferry/snapferry/providers"
+	"github.com/snapferry/snapferry/providers/internal/transport"
 )
 
 const (
@@ -56,6 +57,9 @@ func (b *Bucket) CopyObject(ctx context.Context, from, key string, want provider
 		return b.explain(ctx, "copy", from, err)
 	}
 	_, err = b.client.NewBlobClient(key).CopyFromURL(ctx, place, options)
+	if (transport.HungUp(err) || mayHideObject(err)) && ctx.Err() == nil && b.exists(ctx, key) {
+		return &providers.Error{Op: "copy", Key: key, Err: providers.ErrExists}
+	}
 	return b.explain(ctx, "copy", key, err)
 }
 

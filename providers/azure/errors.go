@@ -155,7 +155,7 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet:
 		return refuse(op == "put" || op == "copy", providers.ErrExists, "")
 	case bloberror.UnauthorizedBlobOverwrite:
-		if op == "put" { // rights that only create
+		if op == "put" || op == "copy" { // rights that only create
 			return refuse(true, providers.ErrExists, "")
 		}
 		return refuse(true, providers.ErrDenied, permissionHint(op))

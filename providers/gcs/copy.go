@@ -42,8 +42,11 @@ func (b *Bucket) CopyObject(ctx context.Context, from, to string, want providers
 		copier.Retention = &storage.ObjectRetention{Mode: retentionMode(a.Lock.Mode), RetainUntil: a.Lock.Until.UTC()}
 	}
 	// Into another class or place it may take several requests.
-	o := &operation{pages: true}
+	o := &operation{many: true}
 	stored, err := copier.Run(o.in(ctx))
+	if occupied(err) && ctx.Err() == nil && b.exists(ctx, to) {
+		return &providers.Error{Op: "copy", Key: to, Err: providers.ErrExists}
+	}
 	if err != nil {
 		return b.explain(ctx, "copy", to, err)
 	}

@@ -13,7 +13,8 @@ import (
 // operation is one call of the store: one request, or one for each page of a
 // listing. It travels in the context of the call.
 type operation struct {
-	pages  bool                       // one request for each page, or each part of a rewrite
+	pages  bool                       // one request for each page
+	many   bool                       // as many requests as a rewrite takes
 	accept func(*http.Response) error // judges an answer that is no refusal; nil: all are good
 	upload bool                       // no answer is good before whole
 	whole  atomic.Bool                // all of the content was handed over
@@ -58,8 +59,7 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	o, ok := r.Context().Value(operationKey{}).(*operation)
 	err := errUnasked
 	if ok {
-		q := r.URL.Query()
-		err = o.admit(q.Get("pageToken") + q.Get("rewriteToken"))
+		err = o.admit(r.URL.Query().Get("pageToken"))
 	}
 	if err != nil {
 		if r.Body != nil {
@@ -99,7 +99,7 @@ func (g guard) prepare(r *http.Request) *http.Request {
 // admit refuses a request that is not the first of its operation or page, for
 // the reason why the one before failed.
 func (o *operation) admit(page string) error {
-	if o.sent && (!o.pages || page == o.page) {
+	if o.sent && !o.many && (!o.pages || page == o.page) {
 		if o.broken != nil {
 			return o.broken
 		}

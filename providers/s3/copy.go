@@ -29,8 +29,8 @@ func (b *Bucket) CopyObject(ctx context.Context, from, to string, want providers
 	if want.Size > maxCopy {
 		return &providers.Error{Op: "copy", Key: from, Err: fmt.Errorf("%w: objects of more than 5 GiB are not copied", providers.ErrUnsupported)}
 	}
-	if b.exists(ctx, to) {
-		return &providers.Error{Op: "copy", Key: to, Err: providers.ErrExists}
+	if err := b.copyable(ctx, from, to, want); err != nil {
+		return err
 	}
 	in := &s3.CopyObjectInput{
 		Bucket:            &b.bucket,
@@ -62,7 +62,41 @@ func (b *Bucket) CopyObject(ctx context.Context, from, to string, want providers
 	if err := b.encryption.checkAnswer(to, out.ServerSideEncryption); err != nil {
 		return err
 	}
-	return b.checkCopy(ctx, to, told, want)
+	err = b.checkCopy(ctx, to, told, want)
+	if !errors.Is(err, providers.ErrChecksum) {
+		return err
+	}
+	// Its name would vouch for it.
+	if derr := b.Delete(ctx, to); derr != nil {
+		return &providers.Error{Op: "copy", Key: to, Err: err, Hint: "remove this object, which is damaged, before you run the command again: " + derr.Error()}
+	}
+	return err
+}
+
+// copyable looks whether the target is free, and whether the source is what it
+// must be as far as the store has kept its hash. What cannot be told is an
+// error: a store that passes over the condition would replace what is there.
+func (b *Bucket) copyable(ctx context.Context, from, to string, want providers.Digest) error {
+	_, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &to})
+	if err == nil {
+		return &providers.Error{Op: "copy", Key: to, Err: providers.ErrExists}
+	}
+	if !isCode(err, "NotFound", "NoSuchKey") {
+		return b.explain(ctx, "copy", to, err)
+	}
+	head, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &from, ChecksumMode: types.ChecksumModeEnabled})
+	if isCode(err, "NotFound") {
+		return &providers.Error{Op: "copy", Key: from, Err: providers.ErrNotFound}
+	}
+	if err != nil {
+		return b.explain(ctx, "copy", from, err)
+	}
+	told, sum := aws.ToString(head.ChecksumSHA256), base64.StdEncoding.EncodeToString(want.SHA256[:])
+	if size := aws.ToInt64(head.ContentLength); size != want.Size || told != "" && told != sum {
+		return &providers.Error{Op: "copy", Key: from, Err: fmt.Errorf("%w: the store has %d bytes with the SHA-256 %q", providers.ErrChecksum, size, told),
+			Hint: "the object that is to be copied is damaged"}
+	}
+	return nil
 }
 
 // checkCopy compares what the store tells of a copy with what it must be. A

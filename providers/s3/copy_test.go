@@ -3,6 +3,7 @@ package s3_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -108,7 +109,7 @@ func TestThaw(t *testing.T) {
 	if _, err := providertest.Read(b, "cold"); !errors.Is(err, providers.ErrFrozen) {
 		t.Errorf("read: %v", err)
 	}
-	if err := feature[providers.Copier](t, b).CopyObject(t.Context(), "cold", "copy", providers.Digest{Size: 1}); !errors.Is(err, providers.ErrFrozen) {
+	if err := feature[providers.Copier](t, b).CopyObject(t.Context(), "cold", "copy", providers.Digest{Size: 1, SHA256: providers.Bytes([]byte("x")).SHA256()}); !errors.Is(err, providers.ErrFrozen) {
 		t.Errorf("copy: %v", err)
 	}
 	for range 2 {
@@ -134,3 +135,36 @@ func TestThaw(t *testing.T) {
 		}
 	}
 }
+
+// A store that cannot be asked whether the key is free is not told to copy: it
+// might replace what is there.
+func TestCopyUnasked(t *testing.T) {
+	server := testenv.MinIO(t)
+	server.Setenv(t)
+	server.MakeBucket("vault")
+	b := openURL(t, server.URL("vault", ""), providers.Options{Transport: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodHead {
+				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	defer b.Close()
+	for key, content := range map[string]string{"from": "new", "to": "old"} {
+		if err := b.Put(t.Context(), key, providers.Bytes([]byte(content))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := providers.Digest{Size: 3, SHA256: providers.Bytes([]byte("new")).SHA256()}
+	if err := feature[providers.Copier](t, b).CopyObject(t.Context(), "from", "to", want); !errors.Is(err, providers.ErrThrottled) {
+		t.Error(err)
+	}
+	if got := string(server.Object("vault", "to")); got != "old" {
+		t.Errorf("it was replaced by %q", got)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -83,6 +83,10 @@ func (b *Bucket) Thaw(ctx context.Context, key string, days int, priority provid
 		return &providers.Error{Op: "thaw", Key: key, Err: fmt.Errorf("%w: S3 has no priority %q", providers.ErrUnsupported, priority),
 			Hint: "use bulk, standard or expedited"}
 	}
+	if b.Freezes(t.Class) && b.ThawTime(t.Class, priority) == 0 {
+		return &providers.Error{Op: "thaw", Key: key, Err: fmt.Errorf("%w: objects of %s have no priority %s", providers.ErrUnsupported, t.Class, priority),
+			Hint: "use --thaw-priority standard or bulk"}
+	}
 	in := &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: tier}}
 	if t.Class != classTiering {
 		in.Days = aws.Int32(int32(min(max(days, 1), 1<<15)))
