@@ -145,6 +145,9 @@ func mayHideObject(err error) bool {
 		bloberror.BlobArchived, bloberror.LeaseIDMissing)
 }
 
+// creates reports whether an operation makes an object that must not be there.
+func creates(op string) bool { return op == "put" || op == "copy" }
+
 // classify finds the sentinel and the hint of a refusal; without a sentinel it
 // is a passing fault.
 func (b *Bucket) classify(op string, a answer) *providers.Error {
@@ -153,9 +156,9 @@ func (b *Bucket) classify(op string, a answer) *providers.Error {
 	}
 	switch code := bloberror.Code(a.code); code {
 	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet:
-		return refuse(op == "put" || op == "copy", providers.ErrExists, "")
+		return refuse(creates(op), providers.ErrExists, "")
 	case bloberror.UnauthorizedBlobOverwrite:
-		if op == "put" || op == "copy" { // rights that only create
+		if creates(op) { // rights that only create
 			return refuse(true, providers.ErrExists, "")
 		}
 		return refuse(true, providers.ErrDenied, permissionHint(op))
