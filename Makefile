@@ -51,7 +51,7 @@ bench: build tools-s3 ## measure against the in-memory limit and other tools, si
 .PHONY: test
 test: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## run every test, race detector on
 	@$(if $(RACE),,echo 'note: no C compiler was found; the race detector is off'; [ "$${CI:-}" != true ])
-	$(GO) test $(RACE) -timeout 25m $(ARGS) $(PKG)
+	$(GO) test $(RACE) -timeout 40m $(ARGS) $(PKG)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## check style, layers, formatting, go.mod, scripts and terraform
@@ -104,8 +104,8 @@ tools-neo4j: ## Neo4j Community homes, where Java and Maven are found
 	@scripts/neo4j-homes.sh
 
 .PHONY: tools-system
-tools-system: ## zstd and age, from the system packages
-	@scripts/system-packages.sh zstd age
+tools-system: ## zstd, age and the tools of btrfs, from the system packages
+	@scripts/system-packages.sh zstd age $(if $(filter Linux,$(shell uname -s)),btrfs=btrfs-progs)
 
 .PHONY: tools-bench
 tools-bench: tools-s3 tools-gcs tools-azure $(BIN)/rclone ## the programs that make bench compares with

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 )
 
 // Source is something that can be captured, again and again.
@@ -19,6 +20,38 @@ type Source interface {
 	// Capture takes the point in time. Nothing of it is read yet where that
 	// can be avoided. The caller closes the capture.
 	Capture(ctx context.Context) (Capture, error)
+}
+
+// Chained is a Source whose captures may be differentials: they hold only what
+// came after an earlier one, and restore with it alone.
+type Chained interface {
+	Source
+	// Extend says what the next capture may build on: the chain with which the
+	// vaults end, its full backup first. An empty one asks for a full capture, and
+	// due says why. fetch writes the sole image of one of them, should the source
+	// have lost it.
+	Extend(chain []Link, due error, fetch func(ctx context.Context, i int, w io.Writer) error)
+}
+
+// Link is a backup of a chain.
+type Link struct {
+	Fingerprint string    // how that of its capture begins: 16 hexadecimal digits
+	Title       string    // of its image
+	Time        time.Time // of its capture
+}
+
+// Group is several sources that are captured in one go, such as the databases of
+// a server that is stopped once. Each is a series of its own.
+type Group interface {
+	// Members are the sources of the group, at least one, in the order in which
+	// they are to be captured. Nothing is taken yet.
+	Members(ctx context.Context) ([]Source, error)
+	// Prepare is called once after Members, before the first of them is captured,
+	// and does what is done for all of them at once. What fails for some of them
+	// alone, their Capture returns.
+	Prepare(ctx context.Context) error
+	// Close gives up what was prepared and not captured. It is called once.
+	Close() error
 }
 
 // Capture is one point in time of a source.
@@ -36,7 +69,9 @@ type Capture interface {
 
 // Info says what a capture is.
 type Info struct {
-	Kind string // "full"; a differential names its parent (later)
+	// Parent is how the fingerprint of the capture begins that this one is a
+	// differential of, as the Link has it; empty: it is a full one.
+	Parent string
 	// Identity says what the source is. One series belongs to one identity.
 	Identity Identity
 	// Fingerprint says which state of the source this is: equal fingerprints

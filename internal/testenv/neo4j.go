@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,6 +64,17 @@ func Neo4jVersions() []string {
 
 // AllNeo4jVersions are those and the older ones, the oldest first.
 func AllNeo4jVersions() []string { return append([]string{Neo4j35, Neo4j44}, Neo4jVersions()...) }
+
+// SampleNeo4jVersions are the long-term release and others in the sample, and
+// all of them in the long proofs. The calendar release is left out where there
+// is no Java for it.
+func SampleNeo4jVersions(others ...string) []string {
+	all := AllNeo4jVersions()
+	if Prove() {
+		return all
+	}
+	return slices.DeleteFunc(all, func(version string) bool { return version != Neo4jLTS && !slices.Contains(others, version) })
+}
 
 // Neo4j assembles a home of the version. It needs the jars that `make tools`
 // fetches and a Java new enough, and skips or fails without them as Missing
@@ -139,6 +152,16 @@ func (h *Neo4jHome) WaitOnline() {
 			h.t.Fatalf("Neo4j %s ended by itself:\n%s", h.Version, h.Console())
 		default:
 		}
+		_, err := h.query("RETURN 1")
+		return err == nil
+	})
+}
+
+// WaitServing returns once the database of a server that somebody else has
+// started answers.
+func (h *Neo4jHome) WaitServing() {
+	h.t.Helper()
+	h.poll("answer", func() bool {
 		_, err := h.query("RETURN 1")
 		return err == nil
 	})
@@ -386,12 +409,30 @@ func javaMajor(home string) int {
 	return major
 }
 
+// freePort is a port of 127.0.0.1 that no other test is given until this one
+// ends, though its server may be down for a while: it is held on a second
+// address. It lies below the ports that systems give to whoever connects.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const low, high, tries = 10_000, 30_000, 1_000
+	for range tries {
+		port := strconv.Itoa(low + rand.IntN(high-low))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			continue
+		}
+		held, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", port))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case err == nil:
+			t.Cleanup(func() { _ = held.Close() })
+		case !errors.Is(err, syscall.EADDRNOTAVAIL): // some systems have only one address
+			continue
+		}
+		return l.Addr().(*net.TCPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }

@@ -5,6 +5,7 @@
 package testenv
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,4 +69,9 @@ func Effort(sample, full int) int {
 		return full
 	}
 	return sample
+}
+
+// Log is a log that shows with a failed test.
+func Log(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }

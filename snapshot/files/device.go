@@ -56,7 +56,6 @@ func (c *deviceCapture) describe(s *source) (err error) {
 		return err
 	}
 	c.info = snapshot.Info{
-		Kind:        "full",
 		Identity:    snapshot.Identity{Type: "device", Host: s.opts.Host, Path: s.path},
 		Fingerprint: sum,
 		Facts:       map[string]string{"bytes": strconv.FormatInt(c.size, 10)},

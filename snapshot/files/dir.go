@@ -44,7 +44,6 @@ func (s *source) captureDir(ctx context.Context, target string) (_ snapshot.Capt
 		image: &tarImage{root: target, list: list, owners: owners},
 		gaps:  w.sparse,
 		info: snapshot.Info{
-			Kind:      "full",
 			Identity:  snapshot.Identity{Type: "directory", Host: s.opts.Host, Path: s.path},
 			Resumable: true,
 			Facts:     w.counts.facts(),

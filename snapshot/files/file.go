@@ -55,7 +55,6 @@ func (c *fileCapture) describe() error {
 	}
 	adviseSequential(c.file)
 	c.info = snapshot.Info{
-		Kind:        "full",
 		Identity:    snapshot.Identity{Type: "file", Host: c.src.opts.Host, Path: c.src.path},
 		Fingerprint: sha256.Sum256(state.append(fingerprintHead("file", c.src))),
 		Resumable:   true,

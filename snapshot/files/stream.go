@@ -49,7 +49,6 @@ func (s *streamSource) Capture(ctx context.Context) (snapshot.Capture, error) {
 	}
 	return &streamCapture{
 		info: snapshot.Info{
-			Kind:        "full",
 			Identity:    snapshot.Identity{Type: "stream", Host: s.opts.Host, ID: s.name},
 			Fingerprint: sum,
 			Facts:       map[string]string{},

@@ -1,24 +1,21 @@
 package neo4j
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
 	"os"
-	"regexp"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
+	"github.com/snapferry/snapferry/snapshot/neo4j/process"
 )
-
-// maxAnswer bounds what is read of a command that answers in a few lines.
-const maxAnswer = 64 << 10
 
 // admin runs the neo4j-admin of one installation for one database.
 type admin struct {
@@ -27,9 +24,15 @@ type admin struct {
 	env      []string
 	log      *slog.Logger
 	progress func(float64)
+	owner    *process.Owner  // who runs it; nil: who we are
+	started  func(group int) // is told of every process group; may be nil
+	exec     []string        // what runs it elsewhere; empty: it runs here
 }
 
 func newAdmin(req request, options Options) (*admin, error) {
+	if len(req.exec) > 0 {
+		return execAdmin(req, options), nil
+	}
 	found, err := install.Find(req.home, os.Getenv)
 	switch {
 	case errors.Is(err, install.ErrNoHome) && req.home == "" && os.Getenv("NEO4J_HOME") == "":
@@ -43,44 +46,36 @@ func newAdmin(req request, options Options) (*admin, error) {
 			Hint: "home must be a Neo4j installation with bin/neo4j-admin in it, or neo4j-admin must be on PATH and executable."}
 	}
 	a := &admin{Installation: found, database: req.database, log: options.Log, progress: options.Progress}
-	a.env = adminEnv(os.Environ(), found, options.TempDir)
+	// Until it is known whose the data is: a program is no safer than who may
+	// change it.
+	if a.owner, err = process.OwnerOf(found.Home); err != nil {
+		return nil, &snapshot.Error{Op: "open", Name: found.Home, Err: err, Hint: "This user must be able to look into the home."}
+	}
+	a.env = found.Environ(os.Environ(), options.TempDir)
+	found.Expand, found.As = req.expand, func(cmd *exec.Cmd) { cmd.SysProcAttr = a.owner.Attributes() }
 	return a, nil
 }
 
-// adminEnv is our environment for neo4j-admin. Cloud credentials are none of
-// its business: a crashing JVM writes its environment to a file.
-func adminEnv(environ []string, in *install.Installation, tempDir string) []string {
-	var env []string
-	javaOptions := ""
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		switch {
-		case secretVariable(name), name == "NEO4J_HOME", name == "NEO4J_CONF":
-			continue
-		case name == "JDK_JAVA_OPTIONS" && tempDir != "":
-			javaOptions = value
-			continue
-		}
-		env = append(env, entry)
-	}
-	env = append(env, "NEO4J_HOME="+in.Home, "NEO4J_CONF="+in.Conf)
-	if tempDir != "" {
-		env = append(env, strings.TrimSpace(fmt.Sprintf(`JDK_JAVA_OPTIONS=%s "-Djava.io.tmpdir=%s"`, javaOptions, tempDir)))
-	}
-	return env
+// execAdmin is a neo4j-admin that a program of the user's runs somewhere else,
+// such as in a container. Nothing of its files can be seen from here.
+func execAdmin(req request, options Options) *admin {
+	in := &install.Installation{Home: cmp.Or(req.home, strings.Join(req.exec, " ")), Admin: "neo4j-admin", Expand: req.expand}
+	a := &admin{Installation: in, database: req.database, log: options.Log, progress: options.Progress, exec: req.exec}
+	a.env = (&install.Installation{}).Environ(os.Environ(), "")
+	return a
 }
 
-func secretVariable(name string) bool {
-	for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "GCP_", "ARM_", "SNAPFERRY_", "AGE_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// askVersion asks neo4j-admin for its version and refuses those whose commands
+// findVersion finds the version of neo4j-admin, and refuses those whose commands
 // are not known.
+func (a *admin) findVersion(ctx context.Context) error {
+	if len(a.exec) == 0 && a.KnowVersion() {
+		return nil
+	}
+	return a.askVersion(ctx)
+}
+
+// askVersion asks neo4j-admin for its version, which proves that there is a Java
+// for it.
 func (a *admin) askVersion(ctx context.Context) error {
 	printed := ""
 	err := a.AskVersion(ctx, func(ctx context.Context, args ...string) ([]byte, error) {
@@ -108,60 +103,60 @@ func (a *admin) storeInfo(ctx context.Context, at store) (map[string]string, err
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string]string{}
-	if a.Version.Major < 4 {
-		if m := regexp.MustCompile(`(?m)^Store format version:\s+(\S+)`).FindSubmatch(out); m != nil {
-			facts["storeFormat"] = string(m[1])
-		}
-		return facts, nil
-	}
-	// Warnings of a JVM may come first.
-	if at := bytes.IndexByte(out, '{'); at >= 0 {
-		out = out[at:]
-	}
-	var answer struct {
-		InUse            string `json:"inUse"`
-		StoreFormat      string `json:"storeFormat"`
-		LastTransaction  string `json:"lastCommittedTransaction"`
-		RecoveryRequired string `json:"recoveryRequired"`
-	}
-	if err := json.NewDecoder(bytes.NewReader(out)).Decode(&answer); err != nil {
+	info, err := a.Version.ParseInfo(out)
+	switch {
+	case err != nil:
 		// What it prints is no promise of Neo4j's; the dump decides by itself.
 		a.log.Warn("neo4j-admin gave no usable answer about the store", "database", a.database, "error", err)
-		return facts, nil
-	}
-	switch {
-	case answer.InUse == "true":
+	case info.InUse:
 		return nil, a.fail("capture", ErrInUse)
-	case answer.RecoveryRequired == "true":
+	case info.RecoveryRequired:
 		return nil, a.fail("capture", ErrNeedsRecovery)
 	}
-	for name, value := range map[string]string{"storeFormat": answer.StoreFormat, "lastCommittedTransaction": answer.LastTransaction} {
-		if value != "" {
-			facts[name] = value
-		}
+	return info.Facts(), nil
+}
+
+// start runs neo4j-admin. Whoever starts calls Stop.
+func (a *admin) start(ctx context.Context, args ...string) (*process.Process, error) {
+	p, err := process.Start(ctx, a.command(args))
+	if err != nil {
+		return nil, a.startFailure("capture", err)
 	}
-	return facts, nil
+	return p, nil
+}
+
+func (a *admin) command(args []string) process.Command {
+	if a.Expand && len(args) > 1 { // and not its version
+		args = append(slices.Clip(args), "--expand-commands")
+	}
+	c := process.Command{Path: a.Admin, Args: args, Env: a.env, Dir: a.Home,
+		Lines: process.NewLines("neo4j-admin", a.log, a.progress), Started: a.started, As: a.owner}
+	if len(a.exec) > 0 {
+		c.Path, c.Args, c.Dir = a.exec[0], slices.Concat(a.exec[1:], []string{a.Admin}, args), ""
+	}
+	return c
 }
 
 // output runs a command that answers briefly.
 func (a *admin) output(ctx context.Context, args ...string) ([]byte, error) {
-	p, err := a.start(ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	out, readErr := io.ReadAll(io.LimitReader(p.stdout, maxAnswer))
-	exitErr := p.finish()
-	if err := p.stop(); err != nil {
-		return nil, a.fail("capture", err)
-	}
+	out, text, err := process.Output(ctx, a.command(args))
+	_, failed := errors.AsType[*exec.ExitError](err)
 	switch {
-	case ctx.Err() != nil:
-		return nil, a.fail("capture", context.Cause(ctx))
-	case exitErr != nil:
-		return nil, a.failText("capture", p.lines.text()+"\n"+string(out), exitErr)
-	case readErr != nil:
-		return nil, a.fail("capture", fmt.Errorf("read from neo4j-admin: %w", readErr))
+	case failed:
+		return nil, a.failText("capture", text+"\n"+string(out), err)
+	case err != nil:
+		return nil, a.startFailure("capture", err)
 	}
 	return out, nil
+}
+
+// startFailure explains an error that is none of neo4j-admin's own.
+func (a *admin) startFailure(op string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &snapshot.Error{Op: op, Name: a.database, Err: err, Hint: "Its first line may name a shell that is not installed: " + a.Admin}
+	case errors.Is(err, fs.ErrPermission):
+		return &snapshot.Error{Op: op, Name: a.database, Err: err, Hint: "Check that " + a.Admin + " can be run by this user."}
+	}
+	return a.fail(op, err)
 }

@@ -1,9 +1,15 @@
-// Package neo4j captures a stopped Neo4j database with the neo4j-admin of its
-// own installation.
+// Package neo4j captures Neo4j databases with the neo4j-admin of their own
+// installation, and restores them into one.
 //
-// URL:
+// URLs:
 //
-//	neo4j+dump:///DB?home=DIR[&scratch=DIR]
+//	neo4j+dump:///DB?home=DIR[&scratch=DIR][&stop=yes]
+//	neo4j+copy:///DB?home=DIR&scratch=DIR[&stop=yes]
+//	neo4j+snapshot:///DB?home=DIR&via=WAY&scratch=DIR
+//	neo4j+online://HOST/DB?home=DIR&scratch=DIR
+//	neo4j+load:///DB?home=DIR[&stop=yes]
+//
+// docs/neo4j.md has all parameters.
 //
 // DB is one database. home is the NEO4J_HOME; without it the environment
 // variable of that name. neo4j-admin is taken from its bin folder, else from
@@ -27,6 +33,17 @@
 // file stays until Check has passed and the capture is closed; a later run that
 // finds it, and finds the store unchanged since, offers it again with the same
 // fingerprint.
+//
+// # Servers that run
+//
+// With stop=yes a server is stopped for the dump, and package guard sees to it
+// that it is started again; of the Enterprise edition the database alone is
+// stopped, under the same guard. A snapshot stops nothing: package clone takes an
+// atomic copy of the file system, for which package freeze may keep all from
+// writing for a moment, and a scratch server of package home recovers it.
+//
+// A copy is the files themselves, as a tar, of a server that is stopped or of a
+// clone. A restore loads beside the database, and package swap puts it in place.
 //
 // # Processes
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/snapshot"
+	"github.com/snapferry/snapferry/snapshot/neo4j/drill"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
@@ -42,7 +43,7 @@ func TestOldNeo4j(t *testing.T) {
 			dir := t.TempDir()
 			scratch := "&scratch=" + url.QueryEscape(dir)
 			_, err = open(home, scratch).Capture(t.Context())
-			wantHint(t, err, ErrInUse, "Stop Neo4j")
+			wantHint(t, err, ErrInUse, "add stop=yes")
 			home.Stop()
 
 			c, err := open(home, scratch).Capture(t.Context())
@@ -79,6 +80,13 @@ func TestOldNeo4j(t *testing.T) {
 			second.Kill()
 			_, err = open(second, scratch).Capture(t.Context())
 			wantHint(t, err, ErrNeedsRecovery, "stop it cleanly")
+			crashed := openCopy(t, database, second.Home, dir, "")
+			c, err = crashed.Capture(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			drillCopy(t, c, crashed.admin.Installation, database, drill.Check{Cypher: "MATCH (n) RETURN count(n)", Expect: "2001"})
+			closeCapture(t, c)
 
 			c, err = open(home, "").Capture(t.Context())
 			if text == testenv.Neo4j35 {

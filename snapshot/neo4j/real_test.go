@@ -23,6 +23,8 @@ import (
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
+	"github.com/snapferry/snapferry/snapshot/neo4j/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,6 +57,8 @@ func TestNeo4j(t *testing.T) {
 	})
 	lts := homes[testenv.Neo4jLTS]
 	t.Run("scratch", func(t *testing.T) { testScratch(t, lts) })
+	t.Run("elsewhere", func(t *testing.T) { testElsewhere(t, lts) })
+	t.Run("commands", func(t *testing.T) { testCommands(t, lts) })
 	t.Run("killed", func(t *testing.T) { testKilled(t, lts) })
 	t.Run("cancelled", func(t *testing.T) { testCancelled(t, lts) })
 	t.Run("snapferry killed", func(t *testing.T) { testOurselvesKilled(t, lts) })
@@ -74,7 +78,7 @@ func testRoundTrip(t *testing.T, home *testenv.Neo4jHome) {
 	}
 	info := c.Info()
 	want := snapshot.Identity{Type: "neo4j", Host: "test-host", Path: home.Home, ID: "neo4j"}
-	if info.Identity != want || info.Resumable || info.Kind != "full" {
+	if info.Identity != want || info.Resumable || info.Parent != "" {
 		t.Errorf("%+v, want identity %+v", info, want)
 	}
 	if info.Facts["neo4j"] != home.Version || info.Facts["database"] != "neo4j" ||
@@ -111,7 +115,7 @@ func testRoundTrip(t *testing.T, home *testenv.Neo4jHome) {
 	if got := second.Count("MATCH (:N)-[r:NEXT]->(:N) RETURN count(r)"); got != 99 {
 		t.Errorf("%d relationships came back, want 99", got)
 	}
-	testRefused(t, second, ErrInUse, "Stop Neo4j")
+	testRefused(t, second, ErrInUse, "add stop=yes")
 	second.Query("CREATE (:M)")
 	second.Kill()
 	testRefused(t, second, ErrNeedsRecovery, "stop it cleanly")
@@ -141,7 +145,7 @@ func openStream(t *testing.T, home *testenv.Neo4jHome) *stream {
 // wantReleased wants all processes gone and the lock of the database free.
 func wantReleased(t *testing.T, home *testenv.Neo4jHome, group int) {
 	t.Helper()
-	if err := syscall.Kill(-group, 0); !errors.Is(err, syscall.ESRCH) && !onlyZombies(group) {
+	if !process.Gone(group) {
 		t.Errorf("processes of group %d are left: %v", group, members(t, group))
 	}
 	if owner := lockOwner(t, home); owner != 0 {
@@ -196,8 +200,8 @@ func testCloseEarly(t *testing.T, home *testenv.Neo4jHome) {
 	if _, err := io.ReadFull(s, make([]byte, 10_000)); err != nil {
 		t.Fatal(err)
 	}
-	if len(members(t, s.p.group.id)) != 2 || lockOwner(t, home) == 0 {
-		t.Errorf("not in the middle of a dump: %v", members(t, s.p.group.id))
+	if len(members(t, s.p.Group())) != 2 || lockOwner(t, home) == 0 {
+		t.Errorf("not in the middle of a dump: %v", members(t, s.p.Group()))
 	}
 	if err := c.Check(t.Context()); err == nil {
 		t.Error("Check passed in the middle")
@@ -205,7 +209,7 @@ func testCloseEarly(t *testing.T, home *testenv.Neo4jHome) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantReleased(t, home, s.p.group.id)
+	wantReleased(t, home, s.p.Group())
 	again := openStream(t, home)
 	if _, err := io.Copy(io.Discard, again); err != nil {
 		t.Errorf("a dump right after: %v", err)
@@ -219,7 +223,7 @@ func testKilled(t *testing.T, home *testenv.Neo4jHome) {
 	for _, victim := range []string{"launcher", "JVM", "both"} {
 		t.Run(victim, func(t *testing.T) {
 			s := openStream(t, home)
-			group := s.p.group.id
+			group := s.p.Group()
 			if _, err := io.ReadFull(s, make([]byte, 10_000)); err != nil {
 				t.Fatal(err)
 			}
@@ -262,7 +266,7 @@ func testCancelled(t *testing.T, home *testenv.Neo4jHome) {
 	if err := s.close(); err != nil {
 		t.Error(err)
 	}
-	wantReleased(t, home, s.p.group.id)
+	wantReleased(t, home, s.p.Group())
 }
 
 // childHome tells a copy of this test program to begin a dump and to wait.
@@ -281,7 +285,7 @@ func TestChild(t *testing.T) {
 	if _, err := io.ReadFull(s, make([]byte, 10_000)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("group %d\n", s.p.group.id)
+	fmt.Printf("group %d\n", s.p.Group())
 	select {}
 }
 
@@ -341,7 +345,7 @@ func testWrongJava(t *testing.T, homes map[string]*testenv.Neo4jHome) {
 		t.Logf("%s: %v", version, err)
 	}
 	const java17 = "/usr/lib/jvm/java-17-openjdk-amd64"
-	if home, found := homes[testenv.Neo4jCalendar]; found && isDir(java17) {
+	if home, found := homes[testenv.Neo4jCalendar]; found && install.IsFolder(java17) {
 		t.Setenv("JAVA_HOME", java17)
 		_, err := openSource(t, home.Home, "", Options{}).Capture(t.Context())
 		wantHint(t, err, ErrJava, "JAVA_HOME")
@@ -354,11 +358,11 @@ func testScratch(t *testing.T, home *testenv.Neo4jHome) {
 	parameters := "&scratch=" + url.QueryEscape(dir)
 	s := openSource(t, home.Home, parameters, Options{})
 	// What a killed run leaves: a folder, a part of a dump, no marker.
-	left, err := openScratch(dir, snapshot.Identity{Host: "test-host", Path: home.Home, ID: "neo4j"})
+	left, err := openScratch(dir, snapshot.Identity{Host: "test-host", Path: home.Home, ID: "neo4j"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.WriteFile(left.dump, []byte("DZV1 cut"), 0o600), left.lock.Close()); err != nil {
+	if err := errors.Join(left.prepare(), os.WriteFile(left.dump, []byte("DZV1 cut"), 0o600), left.lock.Close()); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.Capture(t.Context())
@@ -366,7 +370,7 @@ func testScratch(t *testing.T, home *testenv.Neo4jHome) {
 		t.Fatal(err)
 	}
 	first := readScratch(t, c)
-	if _, err := s.captureScratch(t.Context(), c.Info(), s.admin.locateStore(t.Context())); !errors.Is(err, snapshot.ErrUnsafe) {
+	if _, err := s.captureScratch(t.Context(), c.Info()); !errors.Is(err, snapshot.ErrUnsafe) {
 		t.Errorf("a second run in the same folder: %v", err)
 	}
 	if err := first.Close(); err != nil {
@@ -395,10 +399,68 @@ func testScratch(t *testing.T, home *testenv.Neo4jHome) {
 	}
 }
 
+// A neo4j-admin that something else runs, such as a container, dumps as a stream.
+func testElsewhere(t *testing.T, home *testenv.Neo4jHome) {
+	program := "env PATH=" + filepath.Join(home.Home, "bin") + ":" + os.Getenv("PATH") + " NEO4J_HOME=" + home.Home + " NEO4J_CONF=" + filepath.Join(home.Home, "conf")
+	u, err := url.Parse(Scheme + ":///neo4j?exec=" + url.QueryEscape(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := Open(u, Options{Host: "test-host"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*source)
+	if _, err := readAll(t, s); err != nil {
+		t.Error(err)
+	}
+	if id := s.identity(); id.Path != program || s.admin.Version.Text != home.Version {
+		t.Errorf("%+v of %s", id, s.admin.Version)
+	}
+	u.RawQuery = "exec=/no/such/program"
+	if opened, err = Open(u, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := opened.Capture(t.Context()); !errors.Is(err, fs.ErrNotExist) || hintOf(err) == "" {
+		t.Errorf("no such program: %v, hint %q", err, hintOf(err))
+	}
+}
+
+// Commands in the configuration are run if that is said, and nobody else may
+// have written them.
+func testCommands(t *testing.T, home *testenv.Neo4jHome) {
+	path := filepath.Join(home.Home, "conf", "neo4j.conf")
+	plain, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(os.WriteFile(path, plain, 0o644), os.Chmod(path, 0o644)); err != nil {
+			t.Error(err)
+		}
+	}()
+	conf := fmt.Sprintf("%s\nserver.directories.data=$(printf %s)\n", plain, filepath.Join(home.Home, "data"))
+	if err := errors.Join(os.WriteFile(path, []byte(conf), 0o666), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = readAll(t, openSource(t, home.Home, "", Options{}))
+	wantHint(t, err, ErrConfig, "expand_commands=yes")
+	_, err = readAll(t, openSource(t, home.Home, "&expand_commands=yes", Options{}))
+	wantHint(t, err, install.ErrOpenConf, "chmod 640")
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openSource(t, home.Home, "&expand_commands=yes", Options{})
+	if _, err := readAll(t, s); err != nil || s.at.data != filepath.Join(home.Home, "data", "databases", "neo4j") {
+		t.Errorf("%v, %+v", err, s.at)
+	}
+}
+
 // captureAgain captures without the questions before it.
 func captureAgain(t *testing.T, s *source, info snapshot.Info) *scratchCapture {
 	t.Helper()
-	c, err := s.captureScratch(t.Context(), info, s.admin.locateStore(t.Context()))
+	s.at = s.admin.locateStore(t.Context())
+	c, err := s.captureScratch(t.Context(), info)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +499,8 @@ func testDiskFull(t *testing.T, home *testenv.Neo4jHome) {
 		t.Run(size, func(t *testing.T) {
 			dir := mountTmpfs(t, size)
 			s := openSource(t, home.Home, "&scratch="+url.QueryEscape(dir), Options{})
-			_, err := s.captureScratch(t.Context(), snapshot.Info{Identity: snapshot.Identity{Type: "neo4j", Path: home.Home, ID: "neo4j"}}, s.admin.locateStore(t.Context()))
+			s.at = s.admin.locateStore(t.Context())
+			_, err := s.captureScratch(t.Context(), snapshot.Info{Identity: s.identity()})
 			wantHint(t, err, ErrNoSpace, "scratch")
 			var e *snapshot.Error
 			if errors.As(err, &e) && e.Op != where {

@@ -10,49 +10,51 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
+	"github.com/snapferry/snapferry/snapshot/neo4j/guard"
+	"github.com/snapferry/snapferry/snapshot/neo4j/home"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
+	"github.com/snapferry/snapferry/snapshot/neo4j/process"
 )
 
 // scratch is our folder below the one the user gave: one for each source, found
 // again by its name, held by one run at a time.
+//
+// neo4j-admin may run as somebody else, who gets a folder of its own in it: in
+// ours, nobody else can put anything in the way of our files.
 type scratch struct {
-	dir  string
-	dump string // path of the dump file
-	lock *os.File
+	dir   string
+	dumps string         // folder of the dump file
+	dump  string         // its path
+	owner *process.Owner // who writes it; nil: who we are
+	lock  *os.File
 }
 
-func (s *source) captureScratch(ctx context.Context, info snapshot.Info, store store) (_ snapshot.Capture, err error) {
-	parent, err := install.RealFolder(s.scratch)
-	if err != nil {
-		return nil, &snapshot.Error{Op: "capture", Name: s.scratch, Err: fmt.Errorf("%w: open scratch folder: %w", snapshot.ErrUsage, err),
-			Hint: "scratch must be an existing folder with room for the whole dump."}
+// captureScratch captures the dump in a scratch folder, which it makes unless
+// that was done for several databases at once.
+func (s *source) captureScratch(ctx context.Context, info snapshot.Info) (_ snapshot.Capture, err error) {
+	if s.ready == nil {
+		if err := prepare(ctx, []*source{s}); err != nil {
+			return nil, err
+		}
 	}
-	folder, err := openScratch(parent, info.Identity)
-	if err != nil {
-		return nil, err
+	made := s.ready
+	s.ready = nil
+	if made.err != nil {
+		return nil, made.err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, folder.release())
+			err = errors.Join(err, made.folder.release())
 		}
 	}()
-	state, err := store.state()
-	if err != nil {
-		return nil, s.admin.fail("capture", fmt.Errorf("read the store's files: %w", err))
-	}
-	dump := folder.resume(state)
-	if dump == nil {
-		if dump, err = s.dumpToFile(ctx, folder, store, state); err != nil {
-			return nil, errors.Join(err, folder.clear())
-		}
-	} else {
-		s.options.Log.Info("resuming with the dump of an earlier run", "database", s.database, "file", folder.dump)
-	}
-	file, err := os.Open(folder.dump)
+	dump := made.dump
+	info.Facts = dump.Facts
+	file, err := os.Open(made.folder.dump)
 	if err != nil {
 		return nil, s.admin.fail("capture", fmt.Errorf("open dump: %w", err))
 	}
@@ -60,83 +62,99 @@ func (s *source) captureScratch(ctx context.Context, info snapshot.Info, store s
 	if info.Fingerprint, err = dump.fingerprint(info); err != nil {
 		return nil, s.admin.fail("capture", errors.Join(err, file.Close()))
 	}
-	return &scratchCapture{admin: s.admin, info: info, dump: dump, folder: folder, file: file}, nil
+	return &scratchCapture{admin: s.admin, info: info, dump: dump, folder: made.folder, file: file}, nil
 }
 
-// dumpToFile makes and verifies the dump of a store in the given state, and
-// leaves the marker by which a later run knows it.
-func (s *source) dumpToFile(ctx context.Context, folder *scratch, store store, before string) (*marker, error) {
-	if err := folder.clear(); err != nil {
-		return nil, s.admin.fail("capture", err)
-	}
-	if err := folder.checkSpace(store, s.options.Log); err != nil {
-		return nil, s.admin.fail("capture", err)
-	}
-	if err := s.admin.dumpTo(ctx, folder.dir); err != nil {
-		return nil, err
-	}
-	dump, err := verifyFile(ctx, folder.dump)
+// openFolder makes or finds our folder below the one that the URL names, and takes
+// its lock.
+func (s *source) openFolder() (*scratch, error) {
+	parent, err := install.RealFolder(s.scratch)
 	if err != nil {
-		return nil, s.admin.fail("dump", err)
+		return nil, &snapshot.Error{Op: "capture", Name: s.scratch, Err: fmt.Errorf("%w: open scratch folder: %w", snapshot.ErrUsage, err),
+			Hint: "scratch must be an existing folder with room for the whole dump."}
 	}
-	after, err := store.state()
+	folder, err := openScratch(parent, s.identity(), s.admin.owner)
+	if err == nil && s.raw {
+		folder.dump = filepath.Join(folder.dumps, s.database+".tar")
+	}
+	return folder, err
+}
+
+// dumpStopped dumps a database that nobody uses. The state is that of the store,
+// empty if somebody used it right before or after: the dump is good then, but
+// nobody can say later which state it has.
+func (s *source) dumpStopped(ctx context.Context, folder *scratch) (made dumped) {
+	before, err := s.at.state()
 	if err != nil {
-		return nil, s.admin.fail("capture", fmt.Errorf("read the store's files: %w", err))
+		return dumped{err: s.admin.fail("capture", fmt.Errorf("read the store's files: %w", err))}
 	}
-	// If somebody used the database right before or after, the dump is good,
-	// but nobody can say later which state it has.
+	// One after the other: info says of a store that it is in use while it is
+	// dumped.
+	if made.facts, made.err = s.facts(ctx, s.at); made.err != nil {
+		return made
+	}
+	if made.err = s.admin.dumpTo(ctx, folder.dumps); made.err != nil {
+		return made
+	}
+	after, err := s.at.state()
+	if err != nil {
+		return dumped{err: s.admin.fail("capture", fmt.Errorf("read the store's files: %w", err))}
+	}
 	if before == after {
-		dump.State = before
+		made.state = before
 	}
-	if err := folder.mark(dump); err != nil {
-		return nil, s.admin.fail("capture", err)
-	}
-	return dump, nil
+	return made
 }
 
 func (a *admin) dumpTo(ctx context.Context, dir string) error {
-	p, err := a.start(ctx, a.Version.DumpTo(a.database, dir)...)
-	if err != nil {
-		return err
-	}
-	text, _ := io.ReadAll(io.LimitReader(p.stdout, maxAnswer)) // short, and only for an error message
-	exitErr := p.finish()
-	if err := p.stop(); err != nil {
-		return a.fail("dump", err)
-	}
-	if ctx.Err() != nil {
-		return a.fail("dump", context.Cause(ctx))
-	}
-	if exitErr != nil {
-		return a.failText("dump", p.lines.text()+"\n"+string(text), exitErr)
+	out, text, err := process.Output(ctx, a.command(a.Version.DumpTo(a.database, dir)))
+	_, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case failed:
+		return a.failText("dump", text+"\n"+string(out), err)
+	case err != nil:
+		return a.startFailure("dump", err)
 	}
 	return nil
 }
 
 // verifyFile proves the dump whole, makes it durable, and describes it.
-func verifyFile(ctx context.Context, path string) (_ *marker, err error) {
+func verifyFile(ctx context.Context, path string) (*marker, error) {
+	m, _, err := verifyArtifact(ctx, path)
+	return m, err
+}
+
+// verifyArtifact is verifyFile, with what the artifact says of itself.
+func verifyArtifact(ctx context.Context, path string) (_ *marker, content artifact.Info, err error) {
 	// Sync needs a file open for writing on some systems.
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open dump: %w", err)
+		return nil, content, fmt.Errorf("open dump: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	sum := sha256.New()
-	content, err := artifact.Verify(io.TeeReader(&contextReader{ctx: ctx, r: file}, sum))
-	if err != nil {
-		return nil, err
+	if content, err = artifact.Verify(io.TeeReader(&contextReader{ctx: ctx, r: file}, sum)); err != nil {
+		return nil, content, err
 	}
 	if err := file.Sync(); err != nil {
-		return nil, fmt.Errorf("sync dump: %w", err)
+		return nil, content, fmt.Errorf("sync dump: %w", err)
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("stat dump: %w", err)
+		return nil, content, fmt.Errorf("stat dump: %w", err)
 	}
-	return &marker{
-		Version: markerVersion, Size: info.Size(), Modified: info.ModTime().UnixNano(),
-		SHA256: hex.EncodeToString(sum.Sum(nil)), Files: content.Files, Bytes: content.Bytes,
-	}, nil
+	return &marker{fileMark: markOf(info, hex.EncodeToString(sum.Sum(nil))), Version: markerVersion, Files: content.Files, Bytes: content.Bytes}, content, nil
+}
+
+// hashFile is the SHA-256 of a file, in hexadecimal.
+func hashFile(ctx context.Context, path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, &contextReader{ctx: ctx, r: file})
+	return hex.EncodeToString(sum.Sum(nil)), errors.Join(err, file.Close())
 }
 
 // contextReader ends a long read when the context is done.
@@ -152,22 +170,27 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// openScratch makes or finds our folder and takes its lock.
-func openScratch(parent string, id snapshot.Identity) (*scratch, error) {
-	sum := sha256.Sum256([]byte(id.Host + "\x00" + id.Path + "\x00" + id.ID))
-	dir := filepath.Join(parent, "snapferry-"+id.ID+"-"+hex.EncodeToString(sum[:6]))
-	s := &scratch{dir: dir, dump: filepath.Join(dir, id.ID+".dump")}
+// openScratch makes or finds our folder and takes its lock. The owner is who
+// writes dumps into it; nil: who we are.
+func openScratch(parent string, id snapshot.Identity, owner *process.Owner) (*scratch, error) {
+	dir := folderOf(parent, id)
+	s := &scratch{dir: dir, dumps: filepath.Join(dir, "dump"), owner: owner}
+	s.dump = filepath.Join(s.dumps, id.ID+".dump")
 	refuse := func(err error, hint string) (*scratch, error) {
 		return nil, &snapshot.Error{Op: "capture", Name: dir, Err: err, Hint: hint}
 	}
 	// A run that ends removes the folder; then we try once more.
 	for range 10 {
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(dir, owner.FolderMode()); err != nil && !errors.Is(err, fs.ErrExist) {
 			return refuse(fmt.Errorf("make scratch folder: %w", err), "The scratch folder must be writable for this user.")
 		}
 		if info, err := os.Lstat(dir); err == nil && !private(info) {
 			return refuse(fmt.Errorf("%w: the folder belongs to another user or is open to others", snapshot.ErrUnsafe),
 				"Remove it, or give another scratch folder; what is found in it would be backed up.")
+		}
+		// It may have been made for another owner.
+		if err := os.Chmod(dir, owner.FolderMode()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return refuse(fmt.Errorf("let the owner of the data into the scratch folder: %w", err), "The scratch folder must be one that this user may change.")
 		}
 		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -176,7 +199,7 @@ func openScratch(parent string, id snapshot.Identity) (*scratch, error) {
 		if err != nil {
 			return refuse(fmt.Errorf("open lock of scratch folder: %w", err), "The scratch folder must be writable for this user.")
 		}
-		if err := lockFile(lock); err != nil {
+		if err := home.LockFile(lock); err != nil {
 			return refuse(errors.Join(fmt.Errorf("%w: another run uses this scratch folder: %w", snapshot.ErrUnsafe, err), lock.Close()),
 				"Wait for the other backup of this database, or give another scratch folder.")
 		}
@@ -191,6 +214,12 @@ func openScratch(parent string, id snapshot.Identity) (*scratch, error) {
 	return refuse(fmt.Errorf("%w: the scratch folder keeps vanishing", snapshot.ErrUnsafe), "Another run uses it; wait for it to end.")
 }
 
+// folderOf is our folder of a source below parent.
+func folderOf(parent string, id snapshot.Identity) string {
+	sum := sha256.Sum256([]byte(id.Host + "\x00" + id.Path + "\x00" + id.ID))
+	return filepath.Join(parent, "snapferry-"+id.ID+"-"+hex.EncodeToString(sum[:6]))
+}
+
 // sameFile reports whether the open lock is still the one at its place: the
 // run that held it before may have removed it.
 func sameFile(lock *os.File) bool {
@@ -202,12 +231,28 @@ func sameFile(lock *os.File) bool {
 	return err == nil && os.SameFile(open, now)
 }
 
+// prepare makes the folder of the dump.
+func (s *scratch) prepare() error {
+	err := os.Mkdir(s.dumps, 0o700)
+	if err == nil {
+		err = s.owner.Give(s.dumps)
+	}
+	if err != nil {
+		return fmt.Errorf("make folder of the dump: %w", err)
+	}
+	return nil
+}
+
 // clear removes the dump and its marker, also what a killed run left.
 func (s *scratch) clear() error {
-	for _, path := range []string{s.marker(), s.marker() + ".new", s.dump} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("clear scratch folder: %w", err)
+	err := os.RemoveAll(s.dumps)
+	for _, path := range []string{s.marker(), s.marker() + ".new", filepath.Join(s.dir, guard.LogName)} {
+		if rmErr := os.Remove(path); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+			err = errors.Join(err, rmErr)
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("clear scratch folder: %w", err)
 	}
 	return nil
 }
@@ -238,10 +283,11 @@ type scratchCapture struct {
 func (c *scratchCapture) Info() snapshot.Info { return c.info }
 
 func (c *scratchCapture) Images() []snapshot.Image {
-	return []snapshot.Image{{
-		Name: c.info.Identity.ID + ".dump", Form: snapshot.FormRaw, Size: c.dump.Size,
-		Data: c.file, Compressed: true,
-	}}
+	image := snapshot.Image{Name: filepath.Base(c.folder.dump), Form: snapshot.FormRaw, Size: c.dump.Size, Data: c.file, Compressed: true}
+	if filepath.Ext(image.Name) == ".tar" {
+		image.Form, image.Compressed = snapshot.FormTar, false
+	}
+	return []snapshot.Image{image}
 }
 
 // Check confirms that the dump file is still the one that was verified.
@@ -260,14 +306,19 @@ func (c *scratchCapture) Check(context.Context) error {
 // Close removes the dump if Check has passed, or if no later run could tell
 // that the dump is still of the store's state. Else it stays to be resumed.
 func (c *scratchCapture) Close() error {
-	err := c.file.Close()
-	if c.passed || !c.info.Resumable {
-		err = errors.Join(err, c.folder.clear())
-	}
-	if err = errors.Join(err, c.folder.release()); err != nil {
+	err := errors.Join(c.file.Close(), c.folder.leave(c.info.Resumable && !c.passed))
+	if err != nil {
 		return c.admin.fail("close", err)
 	}
 	return nil
+}
+
+// leave gives the folder up, with the dump in it if that may be resumed.
+func (s *scratch) leave(dump bool) error {
+	if dump {
+		return s.release()
+	}
+	return errors.Join(s.clear(), s.release())
 }
 
 // fingerprint is made of the dump's own hash: equal fingerprints, equal bytes.
@@ -277,6 +328,10 @@ func (m *marker) fingerprint(info snapshot.Info) ([32]byte, error) {
 		_, err := rand.Read(random[:])
 		return random, err
 	}
-	id := info.Identity
-	return sha256.Sum256([]byte(id.Type + "\x00" + id.Host + "\x00" + id.Path + "\x00" + id.ID + "\x00" + m.SHA256)), nil
+	return fingerprintOf(info.Identity, m.SHA256), nil
+}
+
+// fingerprintOf is that of a file whose hash is sum, as the state of a source.
+func fingerprintOf(id snapshot.Identity, sum string) [32]byte {
+	return sha256.Sum256([]byte(id.Type + "\x00" + id.Host + "\x00" + id.Path + "\x00" + id.ID + "\x00" + sum))
 }

@@ -20,16 +20,18 @@ func freeSpace(path string) (uint64, error) {
 	return uint64(stat.Bavail) * uint64(stat.Bsize), nil //nolint:unconvert // the types differ between systems
 }
 
-// lockFile takes the lock or fails at once. The system gives it back when the
-// process ends, however it ends.
-func lockFile(f *os.File) error {
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-}
-
 // removeLocked removes the file first: once the lock is given back, the name
 // may belong to somebody else.
 func removeLocked(f *os.File) error {
 	return errors.Join(os.Remove(f.Name()), f.Close())
+}
+
+// writable refuses a folder that this user may not write to.
+func writable(folder string) error {
+	if err := unix.Access(folder, unix.W_OK); err != nil {
+		return &fs.PathError{Op: "write to", Path: folder, Err: err}
+	}
+	return nil
 }
 
 // private reports whether info is of a folder that only this user can have

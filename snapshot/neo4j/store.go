@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 )
 
 // store is where the files of one database are. Both fields are empty if that
@@ -22,21 +23,19 @@ type store struct {
 // neo4j-admin uses for a dump. A command in the place of a folder is not run,
 // so that the folder is not known.
 func (a *admin) locateStore(ctx context.Context) store {
+	if len(a.exec) > 0 {
+		return store{}
+	}
 	conf, err := a.ReadConf("dump")
 	if err != nil || conf.Moved() {
 		return store{}
 	}
 	at, err := conf.Store(ctx, a.database)
 	s := store{data: at.Data, transactions: at.Logs}
-	if err != nil || !isDir(s.data) || !isDir(s.transactions) {
+	if err != nil || !install.IsFolder(s.data) || !install.IsFolder(s.transactions) {
 		return store{}
 	}
 	return s
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // state sums up names, sizes and modification times of the store's files. It

@@ -9,14 +9,18 @@ import (
 
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/neo4j/artifact"
+	"github.com/snapferry/snapferry/snapshot/neo4j/process"
 )
+
+// maxComplaint bounds what is read of what is no dump, in bytes.
+const maxComplaint = 64 << 10
 
 // stream is a dump that is read while it is made. What is read passes through
 // artifact.Verify on its way, and the end is an end only if all agree on it.
 type stream struct {
 	admin *admin
 	ctx   context.Context // that of Capture: Read is given none
-	p     *process
+	p     *process.Process
 	out   *bufio.Reader
 
 	copy      *io.PipeWriter // to the verifier
@@ -37,9 +41,9 @@ func startStream(ctx context.Context, a *admin) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{admin: a, ctx: ctx, p: p, out: bufio.NewReaderSize(p.stdout, 64<<10), verified: make(chan struct{})}
+	s := &stream{admin: a, ctx: ctx, p: p, out: bufio.NewReaderSize(p.Stdout(), 64<<10), verified: make(chan struct{})}
 	if err := s.checkStart(); err != nil {
-		return nil, errors.Join(err, p.stop())
+		return nil, errors.Join(err, p.Stop())
 	}
 	reader, writer := io.Pipe()
 	s.copy = writer
@@ -60,8 +64,8 @@ func (s *stream) checkStart() error {
 	head, err := s.out.Peek(len(artifact.FormatZstd))
 	if err != nil || !artifact.KnownMagic(head) {
 		bad := fmt.Errorf("%w: it begins with %q", artifact.ErrBad, head)
-		text, readErr := io.ReadAll(io.LimitReader(s.out, maxAnswer))
-		if len(text) == maxAnswer || readErr != nil && s.ctx.Err() == nil {
+		text, readErr := io.ReadAll(io.LimitReader(s.out, maxComplaint))
+		if len(text) == maxComplaint || readErr != nil && s.ctx.Err() == nil {
 			return s.admin.fail("dump", bad) // it goes on; the caller stops it
 		}
 		return s.explain(string(text), bad)
@@ -97,10 +101,10 @@ func (s *stream) rejected() error {
 		err = fmt.Errorf("%w: something follows its end", artifact.ErrBad)
 	}
 	select {
-	case <-s.p.exited:
+	case <-s.p.Exited():
 	default:
 		// It goes on writing what nobody wants; its status would be our doing.
-		return errors.Join(s.admin.fail("dump", err), s.p.stop())
+		return errors.Join(s.admin.fail("dump", err), s.p.Stop())
 	}
 	return s.explain("", err)
 }
@@ -113,8 +117,8 @@ func (s *stream) conclude(readErr error) error {
 		_ = s.copy.CloseWithError(readErr)
 	}
 	<-s.verified
-	exitErr := s.p.finish()
-	stopErr := s.p.stop()
+	exitErr := s.p.Finish()
+	stopErr := s.p.Stop()
 	if s.verifyErr != nil || exitErr != nil || !errors.Is(readErr, io.EOF) {
 		err := s.verifyErr
 		if err == nil {
@@ -131,11 +135,11 @@ func (s *stream) conclude(readErr error) error {
 // explain waits for neo4j-admin and says why there is no dump: because the
 // caller gave up, because it failed, or else because of err.
 func (s *stream) explain(text string, err error) error {
-	exitErr := s.p.finish()
+	exitErr := s.p.Finish()
 	if s.ctx.Err() != nil {
 		return s.admin.fail("dump", context.Cause(s.ctx))
 	}
-	text = s.p.lines.text() + "\n" + text
+	text = s.p.Text() + "\n" + text
 	if exitErr != nil {
 		return s.admin.failText("dump", text, exitErr)
 	}
@@ -149,7 +153,7 @@ func (s *stream) complete() bool { return errors.Is(s.err, io.EOF) }
 func (s *stream) close() error {
 	_ = s.copy.CloseWithError(io.ErrClosedPipe)
 	<-s.verified
-	if err := s.p.stop(); err != nil {
+	if err := s.p.Stop(); err != nil {
 		return s.admin.fail("close", err)
 	}
 	return nil

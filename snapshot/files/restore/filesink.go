@@ -25,9 +25,12 @@ func (s *fileSink) fail(err error) error {
 	return err
 }
 
-// Close makes the bytes durable.
+// Close makes the bytes durable, unless that is not asked for.
 func (s *fileSink) Close() error {
-	syncErr := s.part.file.Sync()
+	var syncErr error
+	if !s.part.scratch {
+		syncErr = s.part.file.Sync()
+	}
 	closeErr := s.part.file.Close()
 	s.part.closed = true
 	if err := firstError(syncErr, closeErr); err != nil {

@@ -42,6 +42,7 @@ type filePart struct {
 	file        *os.File
 	size        int64
 	closed      bool
+	scratch     bool
 	err         error
 }
 
@@ -115,7 +116,7 @@ func (t *fileTarget) place(info snapshot.ImageInfo) (*filePart, error) {
 			return nil, fmt.Errorf("%w: two images have the name %s", snapshot.ErrUnsafe, filepath.Base(path))
 		}
 	}
-	return &filePart{final: path, size: info.Size}, nil
+	return &filePart{final: path, size: info.Size, scratch: t.opts.Scratch}, nil
 }
 
 // fileName makes the name of a file of the name of an image, of which only the
@@ -178,6 +179,9 @@ func (t *fileTarget) Commit(ctx context.Context) error {
 		}
 	}
 	t.done = true
+	if t.opts.Scratch {
+		return nil
+	}
 	folders := []string{filepath.Dir(t.parts[0].final)}
 	if t.made != "" {
 		folders = append(folders, filepath.Dir(t.made))

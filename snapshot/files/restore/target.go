@@ -29,6 +29,9 @@ type Options struct {
 	// Overwrite allows to replace what is at the target. Without it, whatever
 	// is there and not empty is refused with snapshot.ErrNotEmpty.
 	Overwrite bool
+	// Scratch is for files that need not outlive the machine: nothing waits until
+	// the disk has them. Folders and devices do not look at it.
+	Scratch bool
 	// Stdout takes the bytes for the target "-"; nil means os.Stdout.
 	Stdout io.Writer
 	// Log takes warnings; nil means slog.Default().

@@ -52,6 +52,26 @@ func LatestChains(all []Member) []Chain {
 	return chains
 }
 
+// Follows refuses a differential that does not follow a chain, which is neither
+// empty nor has a gap, as LatestChains finds that it does.
+func Follows(chain []Member, diff Member) error {
+	d, reached, last := diff.Header.Backup, int64(0), 0
+	for i, m := range chain {
+		b := m.Header.Backup
+		if b.DatabaseID != d.DatabaseID {
+			return fmt.Errorf("%w: it is of another database than %s", ErrBad, m.Name)
+		}
+		if !b.Empty() {
+			reached, last = b.Highest, i
+		}
+	}
+	switch {
+	case d.Empty(), d.Lowest == reached+1, last == 0 && d.Lowest <= reached && d.Highest >= reached:
+		return nil
+	}
+	return fmt.Errorf("%w: it holds transactions %d to %d, and the chain ends with %d", ErrBad, d.Lowest, d.Highest, reached)
+}
+
 func latest(members []Member) (c Chain) {
 	var diffs []Member
 	var full *Member

@@ -45,6 +45,28 @@ func (v Version) Load(database, dir string, over bool) []string {
 	return []string{"database", "load", database, "--from-path=" + dir, "--overwrite-destination=" + strconv.FormatBool(over)}
 }
 
+// LoadStream loads a dump from standard input into a database that is not there.
+// Before 5 none does.
+func (v Version) LoadStream(database string) ([]string, error) {
+	if v.Major < firstDatabaseCommands {
+		return nil, fmt.Errorf("%w: %s reads dumps from files alone", ErrVersion, v)
+	}
+	return []string{"database", "load", database, "--from-stdin"}, nil
+}
+
+// firstDatabaseCommands is the release whose commands are "database dump" and the
+// like.
+const firstDatabaseCommands = 5
+
+// SetPassword sets the password of the user neo4j, of a home that was never
+// started. It has at least 8 characters.
+func (v Version) SetPassword(password string) []string {
+	if v.Major < 5 {
+		return []string{"set-initial-password", password}
+	}
+	return []string{"dbms", "set-initial-password", password}
+}
+
 // CheckLimits bound what a consistency check takes.
 type CheckLimits struct {
 	OffHeap int64 // bytes outside the heap; 0: Neo4j's choice, 90 % of the machine. Before 5 there is no such limit.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // The reasons why there is no installation.
@@ -23,8 +24,10 @@ type Installation struct {
 	Conf    string // NEO4J_CONF
 	Admin   string // path of neo4j-admin
 	Version Version
-	// Expand lets commands in the configuration be run, by neo4j-admin and here.
+	// Expand lets commands in the configuration be run, by neo4j-admin and here:
+	// before such a command runs here, As is asked how; nil: as who we are.
 	Expand bool
+	As     func(*exec.Cmd)
 }
 
 // packageHome and packageConf are where Debian and Red Hat packages put things:
@@ -71,10 +74,10 @@ func homeOfPath() string {
 		path = resolved
 	}
 	home := filepath.Dir(filepath.Dir(path))
-	if isFolder(filepath.Join(home, "conf")) || isFolder(filepath.Join(home, "data")) {
+	if IsFolder(filepath.Join(home, "conf")) || IsFolder(filepath.Join(home, "data")) {
 		return home
 	}
-	if isFolder(packageHome) {
+	if IsFolder(packageHome) {
 		return packageHome
 	}
 	return ""
@@ -86,13 +89,13 @@ func homeOfPath() string {
 func findConf(home, fromEnvironment string, explicit bool) string {
 	own := filepath.Join(home, "conf")
 	switch {
-	case explicit && isFolder(own):
+	case explicit && IsFolder(own):
 		return own
 	case fromEnvironment != "":
 		return fromEnvironment
-	case isFolder(own):
+	case IsFolder(own):
 		return own
-	case home == packageHome && isFolder(packageConf):
+	case home == packageHome && IsFolder(packageConf):
 		return packageConf
 	}
 	return own
@@ -118,6 +121,16 @@ func findAdmin(home string) (string, error) {
 	return filepath.Abs(path)
 }
 
+// Server is the path of the program that starts and stops the server, beside
+// neo4j-admin.
+func (in *Installation) Server() string {
+	name := "neo4j"
+	if runtime.GOOS == "windows" {
+		name += ".bat"
+	}
+	return filepath.Join(filepath.Dir(in.Admin), name)
+}
+
 // RealFolder returns a folder without symlinks, so that one installation has
 // one identity.
 func RealFolder(path string) (string, error) {
@@ -129,15 +142,53 @@ func RealFolder(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !isFolder(resolved) {
+	if !IsFolder(resolved) {
 		return "", fmt.Errorf("%s is not a folder", resolved)
 	}
 	return resolved, nil
 }
 
-func isFolder(path string) bool {
+// IsFolder reports whether there is a folder, or a link to one.
+func IsFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
+}
+
+// KnowVersion fills in the version by the jars, where neo4j-admin is of the home
+// that has them: that saves the start of a JVM. It reports whether it is known.
+// That there is a Java for it, it does not prove.
+func (in *Installation) KnowVersion() bool {
+	if filepath.Dir(filepath.Dir(in.Admin)) != in.Home {
+		return false
+	}
+	const prefix, suffix = "neo4j-kernel-", ".jar"
+	paths, err := filepath.Glob(filepath.Join(GlobEscape(in.Home), "lib", prefix+"[0-9]*"+suffix))
+	if err != nil || len(paths) != 1 {
+		return false
+	}
+	v, err := ParseVersion(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(paths[0]), prefix), suffix))
+	if err == nil {
+		in.Version = v
+	}
+	return err == nil
+}
+
+// GlobEscape makes a path stand for itself in a pattern.
+func GlobEscape(path string) string {
+	var b []rune
+	for _, r := range path {
+		switch r {
+		case '*', '?', '[':
+			b = append(b, '[', r, ']')
+			continue
+		case '\\':
+			if filepath.Separator != '\\' { // there it is no escape either
+				b = append(b, '\\')
+			}
+		}
+		b = append(b, r)
+	}
+	return string(b)
 }
 
 // AskVersion fills in the version. ask runs neo4j-admin with arguments and

@@ -52,6 +52,10 @@ func TestCommands(t *testing.T) {
 			if out, err := home.Run("--version"); err != nil || !strings.Contains(out, text) {
 				t.Errorf("version: %q, %v", out, err)
 			}
+			in := &install.Installation{Home: home.Home, Admin: home.Admin}
+			if !in.KnowVersion() || in.Version != v {
+				t.Errorf("by the jars it is %q", in.Version)
+			}
 			commands := map[string][]string{
 				"dump": v.DumpTo("missing", dir), "load": v.Load("missing", dir, false), "load over": v.Load("absent", dir, v.Major > 3), "check": v.Check("missing", dir, install.CheckLimits{OffHeap: 64 << 20, Threads: 1}),
 				"info": v.Info("missing", filepath.Join(dir, "missing")),

@@ -1,4 +1,4 @@
-package neo4j
+package process
 
 import (
 	"os/exec"
@@ -19,12 +19,8 @@ func (g *group) start(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
-	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
-		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits)))
-	if err == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
+	if err = setLimits(job, jobLimits()); err == nil {
+		cmd.SysProcAttr.CreationFlags |= windows.CREATE_NEW_PROCESS_GROUP
 		err = cmd.Start()
 	}
 	if err != nil {
@@ -41,6 +37,12 @@ func (g *group) start(cmd *exec.Cmd) error {
 	return nil
 }
 
+// Attributes are those of who we are: there are no numbers of users.
+func (o *Owner) Attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+
+// OwnerOf is nil: programs run as who we are.
+func OwnerOf(string) (*Owner, error) { return nil, nil } //nolint:nilnil // as who we are
+
 // assign puts the launcher into the job. It starts a JVM before it forks the
 // second one, which takes far longer than to get here.
 func (g *group) assign(pid int) error {
@@ -50,6 +52,27 @@ func (g *group) assign(pid int) error {
 	}
 	defer windows.CloseHandle(process)
 	return windows.AssignProcessToJobObject(g.job, process)
+}
+
+// yield gives all processes of the job the lowest priority. Should that fail,
+// the run is less considerate, and that is all.
+func (g *group) yield() {
+	limits := jobLimits()
+	limits.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_PRIORITY_CLASS
+	limits.BasicLimitInformation.PriorityClass = windows.IDLE_PRIORITY_CLASS
+	_ = setLimits(g.job, limits)
+}
+
+func jobLimits() *windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION {
+	limits := &windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{}
+	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	return limits
+}
+
+func setLimits(job windows.Handle, limits *windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION) error {
+	_, err := windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
+		uintptr(unsafe.Pointer(limits)), uint32(unsafe.Sizeof(*limits)))
+	return err
 }
 
 // terminate is kill: a process without a console cannot be asked to end.
@@ -74,3 +97,12 @@ func (g *group) gone() bool {
 }
 
 func (g *group) close() error { return windows.CloseHandle(g.job) }
+
+// Ask fails: a process without a console cannot be asked to end.
+func Ask(int) error { return windows.ERROR_NOT_SUPPORTED }
+
+// KillGroup has nothing to do: the job object of a run ends with it.
+func KillGroup(int) {}
+
+// Gone is true: the job object of a run ends with it.
+func Gone(int) bool { return true }

@@ -1,4 +1,4 @@
-package neo4j
+package process
 
 import (
 	"bufio"
@@ -15,10 +15,14 @@ const (
 	keptLines = 20   // first and last lines kept for an error message
 )
 
-// lineLog passes on what neo4j-admin prints: percentages to the progress, the
+// Lines passes on what Neo4j prints: percentages to the progress, the
 // rest to the log. It keeps the first and the last lines, among which the
 // reason of a failure is: usage texts come behind it, log lines before it.
-type lineLog struct {
+type Lines struct {
+	// OnLine, if set before the start, is told every line, by one goroutine.
+	OnLine func(line string)
+
+	name     string
 	log      *slog.Logger
 	progress func(float64)
 
@@ -28,9 +32,11 @@ type lineLog struct {
 	last    []string
 }
 
-func newLineLog(log *slog.Logger, progress func(float64)) *lineLog {
-	return &lineLog{
-		log: log, progress: progress,
+// NewLines returns the messages of one process. name is whose they are, in the
+// log; progress may be nil.
+func NewLines(name string, log *slog.Logger, progress func(float64)) *Lines {
+	return &Lines{
+		name: name, log: log, progress: progress,
 		percent: regexp.MustCompile(`Files: \d+/\d+, data: +(\d+(?:[.,]\d+)?)%`),
 		// A complaint about a setting can quote its value.
 		secret: regexp.MustCompile(`(?i)((?:password|passwd|secret|token|credential|api[_-]?key)[\w.-]*['"]?\s*(?:[=:]|value)\s*['"]?)[^\s'",]+`),
@@ -39,7 +45,7 @@ func newLineLog(log *slog.Logger, progress func(float64)) *lineLog {
 
 // read consumes r to its end. An error of the pipe ends it too: what counts is
 // the exit status.
-func (l *lineLog) read(r io.Reader) {
+func (l *Lines) read(r io.Reader) {
 	br := bufio.NewReaderSize(r, maxLine)
 	for {
 		line, err := br.ReadSlice('\n')
@@ -53,7 +59,7 @@ func (l *lineLog) read(r io.Reader) {
 	}
 }
 
-func (l *lineLog) line(line string) {
+func (l *Lines) line(line string) {
 	line = strings.ToValidUTF8(strings.TrimSpace(line), "?")
 	if line == "" || strings.Trim(line, "-") == "" || strings.HasPrefix(line, "NOTE: Picked up JDK_JAVA_OPTIONS") {
 		return
@@ -65,15 +71,18 @@ func (l *lineLog) line(line string) {
 		return
 	}
 	line = l.secret.ReplaceAllString(line, "${1}***")
+	if l.OnLine != nil {
+		l.OnLine(line)
+	}
 	l.keep(line)
 	if strings.Contains(line, " ERROR ") || strings.Contains(line, " WARN ") || strings.HasPrefix(line, "WARNING") {
-		l.log.Warn("neo4j-admin: " + line)
+		l.log.Warn(l.name + ": " + line)
 	} else {
-		l.log.Info("neo4j-admin: " + line)
+		l.log.Info(l.name + ": " + line)
 	}
 }
 
-func (l *lineLog) keep(line string) {
+func (l *Lines) keep(line string) {
 	if len(l.first) < keptLines {
 		l.first = append(l.first, line)
 		return
@@ -85,6 +94,6 @@ func (l *lineLog) keep(line string) {
 }
 
 // text returns the kept lines, to be called after read has returned.
-func (l *lineLog) text() string {
+func (l *Lines) text() string {
 	return strings.Join(append(append([]string{}, l.first...), l.last...), "\n")
 }

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package neo4j
+package process
 
 // onlyZombies is false where process 1 always reaps orphans.
 func onlyZombies(int) bool { return false }
