@@ -31,6 +31,9 @@ type Spec struct {
 	Resumable   bool     // equal fingerprints promise equal bytes
 	Images      []Image  // 1 to MaxImages
 	Facts       map[string]string
+	// Parent is how the fingerprint of the backup begins that this one is a
+	// differential of, FingerprintDigits of it; empty: it is a full one.
+	Parent string
 	// Adopt lets the series pass to another source.
 	Adopt bool
 }
@@ -166,6 +169,9 @@ func (w *Writer) prepare() error {
 	if err := format.CheckName(s.Series); err != nil {
 		return err
 	}
+	if s.Parent != "" && !format.IsHex(s.Parent, format.FingerprintDigits) {
+		return fmt.Errorf("%w: parent %q is no fingerprint", ErrInvalid, s.Parent)
+	}
 	if len(s.Images) < 1 || len(s.Images) > format.MaxImages {
 		return fmt.Errorf("%w: %d images, 1 to %d are allowed", ErrInvalid, len(s.Images), format.MaxImages)
 	}
@@ -236,7 +242,7 @@ func (w *Writer) join(ctx context.Context, entries []Entry, oldest bool) (bool, 
 		if !oldest {
 			e = entries[len(entries)-1-i]
 		}
-		if !e.Begun || e.Complete || e.Name.ID.Fingerprint != short {
+		if id := e.Name.ID; !e.unfinished() || id.Fingerprint != short || id.Parent != w.spec.Parent {
 			continue
 		}
 		if reason, err := w.alive(ctx, e); reason != nil || err != nil {
@@ -304,7 +310,13 @@ func (w *Writer) create(ctx context.Context) error {
 	fp := hex.EncodeToString(w.spec.Fingerprint[:])
 	w.name = format.Name{Series: w.spec.Series, ID: format.ID{
 		Time: w.spec.Time.UTC().Truncate(time.Second), Kind: format.KindFull, Fingerprint: fp[:format.FingerprintDigits]}}
+	if w.spec.Parent != "" {
+		w.name.ID.Kind, w.name.ID.Parent = format.KindDiff, w.spec.Parent
+	}
 	if err := w.place(ctx); err != nil {
+		return err
+	}
+	if err := w.base(ctx); err != nil {
 		return err
 	}
 	w.name.Tier = w.spec.Tier

@@ -143,7 +143,7 @@ func (c *committer) checkCapture(ctx context.Context) error {
 			Err:  fmt.Errorf("%w: its capture.json was removed or replaced while it was written", ErrRefused),
 			Hint: "A lifecycle rule or a person removed it. Run the backup again: it takes a new id."}
 	}
-	if err != nil || len(c.v.rotation.Rules) == 0 {
+	if err != nil {
 		return err
 	}
 	c.floor, err = c.v.checkAge(ctx, c.name)
@@ -151,21 +151,30 @@ func (c *committer) checkCapture(ctx context.Context) error {
 }
 
 // checkAge refuses a manifest that comes so late that rules may have begun to
-// remove what it names. It returns until when they leave the backup whole.
+// remove what it names, and that of a differential whose base is gone. It returns
+// until when they leave the backup whole.
 func (v *Vault) checkAge(ctx context.Context, n format.Name) (floor lifecycle.Floor, err error) {
+	if len(v.rotation.Rules) == 0 && n.ID.Parent == "" {
+		return floor, nil
+	}
 	now, err := v.now(ctx)
 	if err != nil {
 		return floor, err
 	}
-	created, err := v.Created(ctx, n)
+	e, err := v.Entry(ctx, n)
 	if err != nil {
 		return floor, err
 	}
-	if err := v.mayCommit(n, created, now); err != nil {
+	if e.Missing != "" {
+		return floor, &Error{Op: "commit", Name: n.String(),
+			Err:  fmt.Errorf("%w: %w: %s, which it builds on, is not in this vault", ErrRefused, ErrNoBase, e.Missing),
+			Hint: "Copy the backups that it builds on first, oldest first; or take a full backup."}
+	}
+	if err := v.mayCommit(e, now); err != nil {
 		return floor, &Error{Op: "commit", Name: n.String(), Err: fmt.Errorf("%w: %w", ErrRefused, err),
 			Hint: "Run the backup again: it takes a new id; copy to another tier. If uploads are slow, let them take longer with max_upload, or keep more."}
 	}
-	return v.Floor(Entry{Name: n, Created: created}), nil
+	return v.Floor(e), nil
 }
 
 func (c *committer) putManifest(ctx context.Context, m *format.Manifest) (*format.Manifest, error) {

@@ -244,10 +244,8 @@ func (c *copier) seal(ctx context.Context, l *landing) error {
 	if err != nil {
 		return err
 	}
-	if len(l.v.rotation.Rules) > 0 {
-		if _, err := l.v.checkAge(ctx, c.to); err != nil {
-			return err
-		}
+	if _, err := l.v.checkAge(ctx, c.to); err != nil {
+		return err
 	}
 	created, err := l.v.putBytes(ctx, l.v.catalogKey(c.to, format.ManifestFile), c.sealed)
 	if err != nil {

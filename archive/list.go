@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,6 +21,10 @@ type Entry struct {
 	// Begun: capture.json exists.
 	Begun   bool
 	Objects int // in the catalog
+	// Base is what a differential builds on, the full backup first, as far as it
+	// is there; Missing is the fingerprint of what is not, empty: nothing.
+	Base    []Entry
+	Missing string
 
 	// Of manifest.json, zero if there is none: when it was created by the
 	// store's clock, and its bytes. Another manifest has another of these.
@@ -39,11 +44,10 @@ func (v *Vault) List(ctx context.Context, series string) (entries []Entry, ignor
 		entries = append(entries, found...)
 		ignored += skipped
 	}
+	link(entries)
 	slices.SortStableFunc(entries, func(a, b Entry) int {
-		if c := a.Name.ID.Time.Compare(b.Name.ID.Time); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name.String(), b.Name.String())
+		return cmp.Or(a.Name.ID.Time.Compare(b.Name.ID.Time), a.Created.Compare(b.Created), cmp.Compare(len(a.Base), len(b.Base)),
+			strings.Compare(a.Name.String(), b.Name.String()))
 	})
 	return entries, ignored, nil
 }

@@ -92,5 +92,5 @@ func (w *Writer) alive(ctx context.Context, e Entry) (reason, err error) {
 		}
 		return nil, nil
 	}
-	return w.v.mayCommit(e.Name, e.Created, now), nil
+	return w.v.mayCommit(e, now), nil
 }

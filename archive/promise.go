@@ -148,15 +148,24 @@ func (v *Vault) member(n format.Name, created time.Time, complete bool) lifecycl
 		Catalog: v.tierKey(n.Tier, catalogRoom) + series, Data: v.tierKey(n.Tier, dataRoom) + series}
 }
 
+// closure is the backup and all that it builds on.
+func (v *Vault) closure(e Entry) []lifecycle.Member {
+	var all []lifecycle.Member
+	for _, m := range e.Chain() {
+		all = append(all, v.member(m.Name, m.Created, m.Complete && m.Missing == ""))
+	}
+	return all
+}
+
 // Floor returns the earliest instant at which a rule of the vault's rotation
 // may remove something that the backup needs.
 func (v *Vault) Floor(e Entry) lifecycle.Floor {
-	return lifecycle.FloorOf([]lifecycle.Member{v.member(e.Name, e.Created, e.Complete)}, v.rotation.Rules...)
+	return lifecycle.FloorOf(v.closure(e), v.rotation.Rules...)
 }
 
 // Restorable reports whether the rules leave the backup whole at an instant.
 func (v *Vault) Restorable(e Entry, now time.Time) bool {
-	return lifecycle.Restorable([]lifecycle.Member{v.member(e.Name, e.Created, e.Complete)}, v.Floor(e), now)
+	return lifecycle.Restorable(v.closure(e), v.Floor(e), now)
 }
 
 // Created returns the creation time of capture.json, the first object of a
@@ -172,10 +181,10 @@ func (v *Vault) Created(ctx context.Context, n format.Name) (time.Time, error) {
 // mayCommit refuses a manifest that comes too late: what the rules have begun
 // to remove must not come back to life. Where no rule removes anything, it is
 // never too late.
-func (v *Vault) mayCommit(n format.Name, created, now time.Time) error {
-	floor := v.Floor(Entry{Name: n, Created: created})
+func (v *Vault) mayCommit(e Entry, now time.Time) error {
+	floor := v.Floor(e)
 	if floor.Never() {
 		return nil
 	}
-	return v.rotation.Policy.MayCommit(floor, created, now)
+	return v.rotation.Policy.MayCommit(floor, e.Created, now)
 }

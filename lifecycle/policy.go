@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"iter"
+	"sync"
 	"time"
 )
 
@@ -147,11 +148,27 @@ func (p Policy) Window(k Tier) int {
 	if k == Hourly { // hours are all alike
 		return ceilDays(time.Duration(n) * time.Hour)
 	}
+	known := span{k, n, p.zone()}
+	if days, ok := windows.Load(known); ok {
+		return days.(int)
+	}
 	longest := 0
 	for q := range p.telling(k, n) {
 		longest = max(longest, ceilDays(q.Add(n).Start().Sub(q.Start())))
 	}
+	windows.Store(known, longest)
 	return longest
+}
+
+// windows has the days of each span that was measured: a check asks for the
+// same few once for each backup.
+var windows sync.Map //nolint:gochecknoglobals // of int by span; nobody can tell that they are remembered
+
+// span is n periods of a kind.
+type span struct {
+	kind Tier
+	n    int
+	zone *time.Location
 }
 
 // telling yields the periods from 2024 to 2064 of which one is the longest

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,13 +11,20 @@ import (
 	"github.com/snapferry/snapferry/lifecycle"
 )
 
+// zone loads a zone once: worlds ask for the same few a million times.
 func zone(t interface{ Fatal(...any) }, name string) *time.Location {
+	if z, ok := loaded.Load(name); ok {
+		return z.(*time.Location)
+	}
 	z, err := time.LoadLocation(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return z
+	first, _ := loaded.LoadOrStore(name, z)
+	return first.(*time.Location)
 }
+
+var loaded sync.Map // of *time.Location by name
 
 // zones change their clocks at every time of day there is: never, at one, at
 // two, at midnight forwards (no 00:00) and backwards (two of them), by half an

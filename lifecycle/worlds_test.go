@@ -40,6 +40,9 @@ func TestWorlds(t *testing.T) {
 				if bad := w.check(); bad != "" {
 					t.Errorf("world %d: %s", seed, bad)
 				}
+				if seed%100_000 == 0 {
+					t.Logf("world %d has been played", seed)
+				}
 			}
 		})
 	}

@@ -131,8 +131,12 @@ func TestParseRecipients(t *testing.T) {
 		t.Error("the same recipients in another order, or fewer")
 	}
 	secret := newKey(t).String()
+	changed := "q" // the last letter is one of the checksum
+	if strings.HasSuffix(one, changed) {
+		changed = "p"
+	}
 	for name, line := range map[string]string{
-		"nobody": "", "name": "bob", "private": secret, "lower private": strings.ToLower(secret), "bad key": one[:len(one)-1] + "q", "short ssh": "ssh-ed25519",
+		"nobody": "", "name": "bob", "private": secret, "lower private": strings.ToLower(secret), "bad key": one[:len(one)-1] + changed, "short ssh": "ssh-ed25519",
 		"ecdsa": "ecdsa-sha2-nistp256 AAAA", "bad ssh": "ssh-rsa AAAA", "bad post-quantum": "age1pq1qqqq", "private ssh": "-----BEGIN OPENSSH PRIVATE KEY-----",
 		"private behind age": "age1 " + secret, "private behind post-quantum": "age1pq1 " + secret, "private behind ssh": "ssh-ed25519 " + secret,
 	} {

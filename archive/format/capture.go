@@ -108,6 +108,16 @@ func (e *Encryption) check() error {
 	return nil
 }
 
+// Base is how the fingerprint of the backup begins that a differential builds on;
+// empty: it is a full one.
+func (c *Capture) Base() string {
+	id, err := ParseID(c.ID)
+	if err != nil {
+		return ""
+	}
+	return id.Parent
+}
+
 // CaptureImage is one image of a capture.
 type CaptureImage struct {
 	Name    string `json:"name"`    // as in keys

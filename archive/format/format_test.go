@@ -408,3 +408,20 @@ func TestGolden(t *testing.T) {
 		t.Errorf("the golden manifest is not readable: %v", err)
 	}
 }
+
+// The text of a differential says what it builds on, and where that is.
+func TestRestoreTextOfDifferential(t *testing.T) {
+	c, _ := testCapture()
+	full, err := RestoreText(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Kind, c.ID = KindDiff, strings.Replace(c.ID, "-full-", "-diff-", 1)+"-0123456789abcdef"
+	diff, err := RestoreText(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(full, []byte("differential")) || !bytes.Contains(diff, []byte("has `-0123456789abcdef` in it")) || c.Base() != "0123456789abcdef" {
+		t.Errorf("%s", diff)
+	}
+}
