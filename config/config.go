@@ -71,6 +71,7 @@ type Job struct {
 	Tier       string   // empty: manual
 	Series     string   // never empty
 	AllowEmpty bool
+	Drill      Drill
 	Settings   Settings // its own
 }
 
@@ -144,6 +145,7 @@ type Checks struct {
 	Source  func(source string) error     // of a job
 	Series  func(name string) error       // of a job
 	Setting func(key, value string) error // of a flag
+	Drill   func(check string) error      // CYPHER => EXPECTED
 	// Lock compares the lock of a tier with how long its backups live.
 	Lock func(v *Vault, tier string) error
 	// Shown returns a URL without what may be a credential in it.

@@ -78,8 +78,9 @@ func (e *excerpts) show(at place) string {
 	return fmt.Sprintf("%s | %s\n%*s | %s%s\n", number, strings.TrimRight(string(line), " "), len(number), "", string(pad), strings.Repeat("^", width))
 }
 
-// firstKey is how a line begins that names a key.
-var firstKey = regexp.MustCompile(`^\s*(- +)*[A-Za-z_][\w.-]{0,40}\s*:`)
+// firstKey is how a line begins that names a key. What begins an item of a list
+// may as well be a secret that has a colon behind it.
+var firstKey = regexp.MustCompile(`^\s*[A-Za-z_][\w.-]{0,40}\s*:`)
 
 // masked returns the line of the place. What is not shown is as wide as it is
 // in the file, so that the pointer is right.

@@ -31,6 +31,8 @@ func docRows(path string, s shape) []string {
 			rows = append(rows, docRows(below, m.shape)...)
 		case m.values != nil:
 			rows = append(rows, docRows(below+".NAME", *m.values)...)
+		case m.items != nil:
+			rows = append(rows, docRows(below, *m.items)...)
 		}
 	}
 	return rows

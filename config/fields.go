@@ -150,6 +150,8 @@ func jobKind() kind[Job] {
 			describe("Name of the series of backups (default the job's name).", "graph"),
 		bind("allow_empty", boolean(), func(j *Job) *bool { return &j.AllowEmpty }).
 			describe("Back up a source without a single byte, too.", "true").otherwise("false"),
+		bind("drill", drillKind(), func(j *Job) *Drill { return &j.Drill }).
+			describe("How its backups are drilled, of a source that is Neo4j.", "{scratch: /var/tmp}"),
 	}
 	return object("a job", append(fields, settingFields(func(j *Job) *Settings { return &j.Settings })...), nil)
 }
