@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"time"
 
 	"github.com/snapferry/snapferry/archive"
@@ -31,21 +32,23 @@ type BackupRequest struct {
 
 // Backup captures the source once and makes a backup of it in every vault, or
 // continues one of the same state of the source. Nothing of the source is
-// touched before a vault has answered. It returns no error only if the backup
+// taken before a vault has answered. It returns no error only if the backup
 // is complete in all of them; with ErrPartial it is complete in at least one,
-// and something else failed.
-func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, error) {
+// and something else failed. A source that is several, such as the databases of
+// a server, has a backup of each, in a series of its own.
+func (r *Runner) Backup(ctx context.Context, req BackupRequest) (_ *BackupReport, err error) {
 	s := r.newSession()
 	spec, err := s.spec(req)
 	if err != nil {
 		return nil, err
 	}
-	source, err := s.source(req.Source)
+	group, several, err := s.group(req.Source)
 	if err != nil {
 		return nil, err
 	}
-	if spec.Series == "" {
-		spec.Series = format.FitName(source.Name())
+	members, err := s.members(ctx, group, spec, several)
+	if err != nil {
+		return nil, err
 	}
 	// A wrong password or a missing bucket must show before a database is
 	// dumped.
@@ -56,19 +59,34 @@ func (r *Runner) Backup(ctx context.Context, req BackupRequest) (*BackupReport, 
 		if err := s.rotate(ctx, o, o.asked); err != nil {
 			return err
 		}
-		_, _, err := o.vault.List(ctx, spec.Series)
-		return err
+		for _, m := range members {
+			if _, _, err := o.vault.List(ctx, m.spec.Series); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	defer s.closeAll(all)
 	if err != nil {
 		return nil, err
 	}
-	return s.backUp(ctx, source, spec, all, req.AllowEmpty)
+	if !several {
+		return s.backUp(ctx, members[0].source, members[0].spec, all, req.AllowEmpty)
+	}
+	s.Progress.enter("capture")
+	if err := group.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer s.closeGroup(group, &err)
+	return s.backUpAll(ctx, members, all, req.AllowEmpty)
 }
 
 // backUp captures the source, makes a backup of it, and leaves the source as
 // it was.
 func (s *session) backUp(ctx context.Context, source snapshot.Source, spec archive.Spec, all targets, allowEmpty bool) (*BackupReport, error) {
+	if err := s.extend(ctx, source, spec, all); err != nil {
+		return nil, err
+	}
 	s.Progress.enter("capture")
 	capture, err := source.Capture(ctx)
 	if err != nil {
@@ -125,6 +143,10 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 	if err := describe(ctx, capture, &spec, allowEmpty); err != nil {
 		return nil, err
 	}
+	if s.together != "" {
+		spec.Facts = maps.Clone(spec.Facts)
+		spec.Facts["run"] = s.together
+	}
 	for _, t := range all.living() {
 		if err := t.apart(spec.Source); err != nil {
 			return nil, err
@@ -160,7 +182,7 @@ func (s *session) ship(ctx context.Context, capture snapshot.Capture, spec archi
 // describe completes the spec with what was captured.
 func describe(ctx context.Context, capture snapshot.Capture, spec *archive.Spec, allowEmpty bool) error {
 	info := capture.Info()
-	spec.Source = format.Identity(info.Identity)
+	spec.Source, spec.Parent = format.Identity(info.Identity), info.Parent
 	spec.Fingerprint, spec.Resumable, spec.Facts = info.Fingerprint, info.Resumable, info.Facts
 	var err error
 	if spec.Images, err = adapt(ctx, capture.Images(), allowEmpty); err == nil && !allowEmpty && hollow(info) {

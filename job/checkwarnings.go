@@ -54,6 +54,7 @@ const lockSlack = 24 * time.Hour
 // warnLock looks whether the newest backup of a tier is locked for longer than
 // the rules leave it.
 func (s *session) warnLock(ctx context.Context, e archive.Entry, report *LifecycleReport) {
+	e.Base = nil // of its own manifest
 	floor := s.vault.Floor(e)
 	if floor.Never() {
 		return

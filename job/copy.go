@@ -18,8 +18,8 @@ type CopyRequest struct {
 	Tier   string // empty: that of the backup
 }
 
-// Copy copies a complete backup into other vaults, object for object, and
-// checks every hash on the way. It needs no key: what is encrypted or signed
+// Copy copies a complete backup, and all that it builds on, into other vaults,
+// object for object, and checks every hash on the way. It needs no key: what is encrypted or signed
 // stays so. It returns no error only if the copy is complete in all of them;
 // with ErrPartial it is in at least one.
 func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error) {
@@ -28,7 +28,7 @@ func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error)
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.openEntry(ctx, req.Backup, req.Access)
+	e, err := s.openWhole(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -47,19 +47,28 @@ func (r *Runner) Copy(ctx context.Context, req CopyRequest) (*CopyReport, error)
 		return nil, err
 	}
 	s.Progress.enter("copy")
-	living := all.living()
-	targets := make([]*archive.Vault, len(living))
-	for i, t := range living {
-		targets[i] = t.vault
+	for _, m := range e.Chain() { // what it builds on comes first
+		if err := s.copyOne(ctx, m, all.living(), tier); err != nil {
+			return nil, err
+		}
 	}
-	copied, err := archive.Copy(ctx, s.vault, e.Name, targets, tier)
+	return s.copyReport(e, all), s.outcome(ctx, e.Name.String(), all)
+}
+
+// copyOne copies one backup to all targets.
+func (s *session) copyOne(ctx context.Context, e archive.Entry, living targets, tier lifecycle.Tier) error {
+	vaults := make([]*archive.Vault, len(living))
+	for i, t := range living {
+		vaults[i] = t.vault
+	}
+	copied, err := archive.Copy(ctx, s.vault, e.Name, vaults, tier)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, t := range living {
 		t.copied, t.err = &copied[i], copied[i].Err
 	}
-	return s.copyReport(e, all), s.outcome(ctx, e.Name.String(), all)
+	return nil
 }
 
 // copyTier checks the choices of a request.

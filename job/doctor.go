@@ -15,6 +15,8 @@ import (
 // DoctorRequest says what is examined.
 type DoctorRequest struct {
 	Vaults []Vault // at least one
+	// Source, if it is one of Neo4j, is looked at, too.
+	Source string
 	// NoSpeed leaves out the measuring of rates, which moves some megabytes.
 	NoSpeed bool
 }
@@ -37,6 +39,7 @@ func (v Verdict) rank() int { return slices.Index([]Verdict{Green, Unknown, Yell
 type DoctorReport struct {
 	Verdict Verdict       `json:"verdict"` // the worst of all checks, unknown ones left out
 	Machine []Check       `json:"machine"`
+	Source  []Check       `json:"source,omitempty"` // of Neo4j
 	Vaults  []VaultHealth `json:"vaults"`
 }
 
@@ -72,6 +75,10 @@ func (r *Runner) Doctor(ctx context.Context, req DoctorRequest) (*DoctorReport, 
 		return nil, usage("doctor", errors.New("no vault is named"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
 	report := &DoctorReport{Machine: []Check{r.newSession().checkMemory(os.DirFS("/"))}}
+	var err error
+	if report.Source, err = r.newSession().examineSource(ctx, req.Source); err != nil {
+		return nil, err
+	}
 	for _, v := range req.Vaults {
 		health, err := r.newSession().examine(ctx, v, req.NoSpeed)
 		if err != nil {
@@ -84,7 +91,7 @@ func (r *Runner) Doctor(ctx context.Context, req DoctorRequest) (*DoctorReport, 
 
 // conclude sums up, and returns what is wrong.
 func (r *DoctorReport) conclude() error {
-	all := slices.Clone(r.Machine)
+	all := slices.Concat(r.Machine, r.Source)
 	for i := range r.Vaults {
 		r.Vaults[i].Verdict = worst(r.Vaults[i].Checks)
 		all = append(all, r.Vaults[i].Checks...)

@@ -32,31 +32,46 @@ type HoldReport struct {
 }
 
 // Hold puts a legal hold, or whatever the store has of that kind, on every
-// object of a backup, or takes it off. The manifest is the last to be held and
+// object of a backup and of all that it builds on, or takes it off the backup
+// alone: others may build on the same. The manifest is the last to be held and
 // the first to be let go, so that where it is held, all is. A hold ends with a
 // look at whether everything that the backup needs is there, since a rule may
 // have been faster: if not, that is of the class Damaged. It may be repeated.
 func (r *Runner) Hold(ctx context.Context, req HoldRequest) (*HoldReport, error) {
 	s := r.newSession()
-	b, err := s.openBackup(ctx, req.Backup, req.Access)
+	open := s.openWhole
+	if req.Release {
+		open = s.openEntry
+	}
+	e, err := open(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	if _, err := s.vault.Open(ctx, e.Name); err != nil {
+		return nil, err
+	}
 	holder, err := s.holder(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report := &HoldReport{Name: b.Name.String(), Vault: s.shown, Held: !req.Release}
-	contents, err := s.vault.Contents(ctx, b.Name)
-	if err != nil {
-		return nil, err
+	report := &HoldReport{Name: e.Name.String(), Vault: s.shown, Held: !req.Release}
+	chain := e.Chain()
+	if req.Release { // others may build on the same, and may be held
+		chain = chain[len(chain)-1:]
 	}
-	if report.Objects, err = s.setHolds(ctx, holder, contents, !req.Release); err != nil {
-		return nil, err
+	for _, m := range chain {
+		contents, err := s.vault.Contents(ctx, m.Name)
+		if err != nil {
+			return nil, err
+		}
+		n, err := s.setHolds(ctx, holder, contents, !req.Release)
+		if report.Objects += n; err != nil {
+			return nil, err
+		}
 	}
 	if !req.Release {
-		_, err = s.vault.Verify(ctx, b.Name, archive.VerifyOptions{})
+		_, err = s.verifyChain(ctx, e, archive.VerifyOptions{})
 	}
 	report.Run = s.run()
 	return report, err

@@ -47,6 +47,8 @@ type Artifact struct {
 	Files    int64 `json:"files,omitempty"`
 	Bytes    int64 `json:"bytes,omitempty"`
 	Verified bool  `json:"verified"` // it was decoded to its end, and is whole
+	// Problem is why it is damaged; what else is known of it is from its header.
+	Problem string `json:"problem,omitempty"`
 
 	// Of backups alone.
 	Database    string     `json:"database,omitempty"`
@@ -69,11 +71,11 @@ type ArtifactChain struct {
 
 // Inspect reads the headers of Neo4j's dumps and backups, without a JVM. Of a
 // backup in a vault it reads the beginning of each image by a range. What is none
-// is of the class Usage; a file that does not verify, of the class Damaged; a
-// chain with a gap is ErrPartial, with its report.
+// is of the class Usage; files that are damaged, of the class Damaged, and a
+// chain with a gap is ErrPartial, both with the report.
 func (r *Runner) Inspect(ctx context.Context, req InspectRequest) (*InspectReport, error) {
 	var members []artifact.Member
-	var verified []bool
+	var verdicts []verdict
 	var err error
 	switch {
 	case req.Place == "":
@@ -84,13 +86,13 @@ func (r *Runner) Inspect(ctx context.Context, req InspectRequest) (*InspectRepor
 		}
 		members, err = r.inspectBackup(ctx, req)
 	default:
-		members, verified, err = inspectFiles(ctx, req)
+		members, verdicts, err = inspectFiles(ctx, req)
 	}
 	if err != nil {
 		return nil, err
 	}
 	report := &InspectReport{Artifacts: []Artifact{}}
-	if info, err := os.Stat(req.Place); err == nil && info.IsDir() {
+	if info, err := os.Stat(req.Place); err == nil && info.IsDir() || err != nil && len(members) > 1 { // a folder, or a chain in a vault
 		report.chains(members)
 	}
 	for i, m := range members {
@@ -98,15 +100,29 @@ func (r *Runner) Inspect(ctx context.Context, req InspectRequest) (*InspectRepor
 		if len(report.Chains) > 0 && m.Header.Backup != nil && req.LatestChain && !chained {
 			continue
 		}
-		report.Artifacts = append(report.Artifacts, describeArtifact(m, verified != nil && verified[i]))
+		a := describeArtifact(m)
+		if verdicts != nil {
+			a.judged(verdicts[i])
+		}
+		report.Artifacts = append(report.Artifacts, a)
 	}
+	for _, v := range verdicts {
+		if v.damage != nil {
+			return report, v.damage
+		}
+	}
+	return report, report.gap()
+}
+
+// gap is the error of a chain that has one.
+func (report *InspectReport) gap() error {
 	for _, c := range report.Chains {
 		if c.Gap != "" {
-			return report, &Error{Op: "inspect", Name: c.Database, Err: fmt.Errorf("%w: its chain has a gap: %s", ErrPartial, c.Gap),
+			return &Error{Op: "inspect", Name: c.Database, Err: fmt.Errorf("%w: its chain has a gap: %s", ErrPartial, c.Gap),
 				Hint: "bring the missing backup to the others, or take a full one"}
 		}
 	}
-	return report, nil
+	return nil
 }
 
 func (report *InspectReport) chains(members []artifact.Member) {
@@ -126,9 +142,22 @@ func (req *InspectRequest) isReference() bool {
 	return strings.Contains(req.Place, "#") && err != nil
 }
 
-func describeArtifact(m artifact.Member, verified bool) Artifact {
+// verdict is what looking at a file to its end came to.
+type verdict struct {
+	whole  bool
+	damage error
+}
+
+func (a *Artifact) judged(v verdict) {
+	a.Verified = v.whole
+	if v.damage != nil {
+		a.Problem = v.damage.Error()
+	}
+}
+
+func describeArtifact(m artifact.Member) Artifact {
 	h := m.Header
-	a := Artifact{Name: m.Name, Format: h.Format, Kind: string(h.Kind), Files: h.Files, Bytes: h.Bytes, Verified: verified}
+	a := Artifact{Name: m.Name, Format: h.Format, Kind: string(h.Kind), Files: h.Files, Bytes: h.Bytes}
 	if b := h.Backup; b != nil {
 		at := b.Time
 		a.Database, a.DatabaseID, a.Time, a.Lowest, a.Highest, a.Recovered = b.Database, b.DatabaseID, &at, b.Lowest, b.Highest, b.Recovered
@@ -143,11 +172,26 @@ const inspectHead = 2 << 20
 
 func (r *Runner) inspectBackup(ctx context.Context, req InspectRequest) (members []artifact.Member, err error) {
 	s := r.newSession()
-	b, err := s.openBackup(ctx, req.Place, req.Access)
+	e, err := s.openEntry(ctx, req.Place, req.Access)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	for _, m := range e.Chain() {
+		some, err := s.inspectOne(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, some...)
+	}
+	return members, nil
+}
+
+func (s *session) inspectOne(ctx context.Context, e archive.Entry) (members []artifact.Member, err error) {
+	b, err := s.vault.Open(ctx, e.Name)
+	if err != nil {
+		return nil, err
+	}
 	for i, im := range b.Manifest.Images {
 		head, err := b.Head(ctx, i, inspectHead)
 		if err != nil {
@@ -162,8 +206,9 @@ func (r *Runner) inspectBackup(ctx context.Context, req InspectRequest) (members
 	return members, nil
 }
 
-// inspectFiles reads a file, or those of a folder that are artifacts.
-func inspectFiles(ctx context.Context, req InspectRequest) (members []artifact.Member, verified []bool, err error) {
+// inspectFiles reads a file, or those of a folder that are artifacts. A damaged
+// one does not keep it from the others.
+func inspectFiles(ctx context.Context, req InspectRequest) (members []artifact.Member, verdicts []verdict, err error) {
 	info, err := os.Stat(req.Place)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &Error{Op: "inspect", Name: req.Place, Err: snapshot.ErrNotFound, Hint: "give a file, a folder, or VAULT#REFERENCE"}
@@ -189,15 +234,19 @@ func inspectFiles(ctx context.Context, req InspectRequest) (members []artifact.M
 		if info.IsDir() && (errors.Is(err, artifact.ErrUnknown) || errors.Is(err, artifact.ErrSplit)) {
 			continue
 		}
+		v := verdict{whole: whole}
+		if Classify(err) == Damaged {
+			v.damage, err = err, nil
+		}
 		if err != nil {
 			return nil, nil, err
 		}
-		members, verified = append(members, artifact.Member{Name: path, Header: h}), append(verified, whole)
+		members, verdicts = append(members, artifact.Member{Name: path, Header: h}), append(verdicts, v)
 	}
 	if len(members) == 0 {
 		return nil, nil, explainArtifact(req.Place, fmt.Errorf("%w is in it", artifact.ErrUnknown))
 	}
-	return members, verified, nil
+	return members, verdicts, nil
 }
 
 func inspectFile(ctx context.Context, path string, verify bool) (h artifact.Header, whole bool, err error) {

@@ -17,8 +17,8 @@ type KeepRequest struct {
 	Tier string // it gets a copy in; required
 }
 
-// Keep copies a complete backup into another tier of its vault, inside the
-// store where that can. The copy has an age of its own, stands for the tier's
+// Keep copies a complete backup into another tier of its vault, with all that it
+// builds on, inside the store where that can. The copy has an age of its own, stands for the tier's
 // period, and is seen once it is whole. One that is there already is no error.
 // A tier of which the vault keeps nothing is refused, unless it is manual, from
 // which nothing goes.
@@ -28,7 +28,7 @@ func (r *Runner) Keep(ctx context.Context, req KeepRequest) (*CopyReport, error)
 	if err != nil {
 		return nil, usage("--tier "+req.Tier, errors.New("no such tier"), Suggest(req.Tier, tierNames()))
 	}
-	e, err := s.openEntry(ctx, req.Backup, req.Access)
+	e, err := s.openWhole(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,11 @@ func (r *Runner) Keep(ctx context.Context, req KeepRequest) (*CopyReport, error)
 			"name a tier that is kept, or manual for what is to stay until a person removes it")
 	}
 	s.Progress.enter("copy")
-	copied, err := s.vault.Keep(ctx, e, tier, s.copyWithin())
-	if err != nil {
-		return nil, err
+	var copied archive.Copied
+	for _, m := range e.Chain() { // what it builds on comes first
+		if copied, err = s.vault.Keep(ctx, m, tier, s.copyWithin()); err != nil {
+			return nil, err
+		}
 	}
 	report := s.copyReport(e, targets{{opened: &s.opened, copied: &copied}})
 	return report, s.explainCopy(ctx, copied, &report.Copies[0].Backup)
@@ -77,11 +79,11 @@ func (s *session) explainCopy(ctx context.Context, c archive.Copied, b *Backup) 
 	if err != nil {
 		return err
 	}
-	created, err := s.vault.Created(ctx, c.Name)
+	e, err := s.vault.Entry(ctx, c.Name)
 	if err != nil {
 		return err
 	}
-	floor := s.vault.Floor(archive.Entry{Name: c.Name, Created: created})
+	floor := s.vault.Floor(e)
 	b.promised(promise)
 	b.floor(floor)
 	if promise == nil || floor.Never() || floor.Covers(promise.Until) {

@@ -17,7 +17,10 @@ import (
 type ListRequest struct {
 	Vault  Vault
 	Series string // empty: all
-	Tier   string // empty: all
+	// Of says which series are wanted besides, such as those of a job that backs
+	// up several sources; nil: all.
+	Of   func(series string) bool
+	Tier string // empty: all
 	// Incomplete lists also what was begun and has no manifest.
 	Incomplete bool
 	// Expiring lists also what rules may have removed in part.
@@ -55,7 +58,7 @@ func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error)
 	report := &ListReport{Ignored: ignored}
 	shown, now := entries[:0], s.Now()
 	for _, e := range entries {
-		if !(e.Complete || req.Incomplete) || req.Tier != "" && string(e.Name.Tier) != req.Tier {
+		if !req.wants(e) {
 			continue
 		}
 		if e.Complete && !req.Expiring && !s.vault.Restorable(e, now) {
@@ -69,13 +72,20 @@ func (r *Runner) List(ctx context.Context, req ListRequest) (*ListReport, error)
 	if err != nil {
 		return nil, err
 	}
-	cache.save(req.Series == "" && req.Tier == "")
+	cache.save(req.Series == "" && req.Tier == "" && req.Of == nil)
+	s.addDrills(ctx, report.Backups, req.Series)
 	report.Warnings = s.warnings.list()
 	if damaged > 0 {
 		return report, &Error{Op: "list", Name: s.shown, Err: fmt.Errorf("%w: %d of %d cannot be read", archive.ErrDamaged, damaged, len(shown)),
 			Hint: "snapferry verify VAULT#NAME says what is wrong with each; take another backup at once"}
 	}
 	return report, nil
+}
+
+// wants reports whether an entry is one of those that are asked for.
+func (req *ListRequest) wants(e archive.Entry) bool {
+	return (e.Complete || req.Incomplete) && (req.Tier == "" || string(e.Name.Tier) == req.Tier) &&
+		(req.Of == nil || req.Of(e.Name.Series))
 }
 
 func checkFilters(req ListRequest) error {
@@ -159,6 +169,7 @@ func (s *session) readAll(ctx context.Context, entries []archive.Entry, cache *c
 // listed is what the listing tells of a backup.
 func (s *session) listed(e archive.Entry) Backup {
 	b := s.named(e.Name)
+	b.built(e)
 	if e.Begun {
 		begun := e.Created
 		b.Begun = &begun

@@ -35,12 +35,22 @@ type Backup struct {
 	Encryption  *Encryption       `json:"encryption,omitempty"`
 	Signature   *Signature        `json:"signature,omitempty"`
 
+	// Builds are the IDs of the backups that a differential builds on, the full
+	// one first; Missing is how the fingerprint of one begins that is gone.
+	Builds  []string `json:"builds_on,omitempty"`
+	Missing string   `json:"missing,omitempty"`
+
 	// Stands are the kinds of periods it stands for, PromisedUntil the end of
 	// the longest of them; RestorableUntil is when rules may begin to remove
 	// what it needs. Instants are UTC.
 	Stands          []string   `json:"stands,omitempty"`
 	PromisedUntil   *time.Time `json:"promised_until,omitempty"`
 	RestorableUntil *time.Time `json:"restorable_until,omitempty"`
+
+	// Drilled is its newest drill that went well, DrillFailed one that did not
+	// and is newer.
+	Drilled     *time.Time `json:"drilled,omitempty"`
+	DrillFailed *time.Time `json:"drill_failed,omitempty"`
 }
 
 // Encryption says who may read an encrypted backup.
@@ -84,7 +94,8 @@ type Run struct {
 }
 
 // BackupReport is the result of Runner.Backup. With several vaults it tells of
-// the first that has the backup, and what became of each stands in Vaults.
+// the first that has the backup, and what became of each stands in Vaults; with
+// several sources, of the first that was backed up, and each stands in Members.
 type BackupReport struct {
 	Backup
 	Resumed     bool  `json:"resumed"`      // an earlier run had begun it
@@ -92,7 +103,18 @@ type BackupReport struct {
 	// Levels says how many chunks were stored at each level of compression.
 	Levels map[string]int64 `json:"levels,omitempty"`
 	Vaults []VaultReport    `json:"vaults,omitempty"` // in their order, if there are several
+	// Members are the sources, if the source is several.
+	Members []MemberReport `json:"members,omitempty"`
 	Run
+}
+
+// MemberReport is what became of one of several sources of a run.
+type MemberReport struct {
+	Member string        `json:"member"` // its own name: a database
+	OK     bool          `json:"ok"`     // it is backed up in every vault
+	Error  string        `json:"error,omitempty"`
+	Hint   string        `json:"hint,omitempty"`
+	Report *BackupReport `json:"report,omitempty"` // if it was backed up anywhere
 }
 
 // VaultReport is what became of a backup in one of several vaults.
@@ -170,6 +192,7 @@ type RestoreReport struct {
 	RawBytes int64       `json:"raw_bytes"`
 	Images   []Image     `json:"images"`
 	Thaw     *ThawReport `json:"thaw,omitempty"` // where something was archived
+	Seed     *Seed       `json:"seed,omitempty"` // of what was staged
 	Run
 }
 
@@ -212,6 +235,14 @@ func (s *session) run(vaults ...*opened) Run {
 func (o *opened) named(n format.Name) Backup {
 	return Backup{ID: n.ID.String(), Series: n.Series, Tier: string(n.Tier), Name: n.String(), Vault: o.shown,
 		Kind: n.ID.Kind, Time: n.ID.Time}
+}
+
+// built adds what a differential builds on.
+func (b *Backup) built(e archive.Entry) {
+	for _, m := range e.Base {
+		b.Builds = append(b.Builds, m.Name.ID.String())
+	}
+	b.Missing = e.Missing
 }
 
 // complete adds what a manifest says.

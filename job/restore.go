@@ -11,17 +11,23 @@ import (
 	"github.com/snapferry/snapferry/providers"
 	"github.com/snapferry/snapferry/snapshot"
 	"github.com/snapferry/snapferry/snapshot/files/restore"
+	"github.com/snapferry/snapferry/snapshot/neo4j"
 )
 
 // RestoreRequest says which backup goes where.
 type RestoreRequest struct {
 	Backup string // VAULT#REFERENCE
 	Access
-	Target string // path, file URL, or -
+	Target string // path, file or neo4j+load URL, or -
 	// Image restores this image alone, by its name or title; empty means all.
 	Image string
-	// Overwrite allows to replace what is at the target.
+	// Overwrite allows to replace what is at the target. A database that is
+	// replaced stays beside, unless DropOld is set.
 	Overwrite bool
+	DropOld   bool
+	// Stage puts the files of a backup of Neo4j into the folder Target, and says how
+	// a server of the Enterprise edition makes a database of them.
+	Stage bool
 	// Thaw is for what is in archive classes.
 	Thaw Thaw
 }
@@ -35,47 +41,103 @@ func (r *Runner) Restore(ctx context.Context, req RestoreRequest) (*RestoreRepor
 	if err := req.Thaw.check(); err != nil {
 		return nil, err
 	}
-	target, err := s.target(req)
-	if err != nil {
-		return nil, err
+	var target snapshot.Target
+	var err error
+	if !req.Stage { // whose folder is looked at once it is known what is staged
+		if target, err = s.target(req); err != nil {
+			return nil, err
+		}
 	}
-	e, err := s.openEntry(ctx, req.Backup, req.Access)
+	e, err := s.openWhole(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	b, err := s.openWarm(ctx, e, req.Thaw)
+	parts, err := s.partsOf(ctx, e, req)
 	if err != nil {
 		return nil, err
 	}
-	picked, err := pickImages(b, req.Image)
+	seed, err := req.stageOf(parts)
 	if err != nil {
 		return nil, err
 	}
-	report := &RestoreReport{Name: b.Name.String(), Vault: s.shown, Target: req.Target}
-	if report.Thaw, err = s.warm(ctx, e, req.Thaw, b.Needs(picked...)); err != nil {
+	if seed != nil {
+		if target, err = s.target(req); err != nil {
+			return nil, err
+		}
+	}
+	report := &RestoreReport{Seed: seed, Name: e.Name.String(), Vault: s.shown, Target: req.Target}
+	if report.Thaw, err = s.warm(ctx, e, req.Thaw, needs(parts)); err != nil {
 		if report.Thaw == nil {
 			return nil, err
 		}
 		report.Run = s.run()
 		return report, err
 	}
-	if err := b.Unlock(ctx); err != nil {
-		return nil, err
+	for _, p := range parts {
+		if err := p.backup.Unlock(ctx); err != nil {
+			return nil, err
+		}
 	}
 	s.Progress.enter("restore")
-	if err := restoreAll(ctx, b, picked, target); err != nil {
+	if err := restoreAll(ctx, parts, target); err != nil {
 		if aerr := target.Abort(); aerr != nil {
 			s.Log.Warn("target not cleaned up", "target", req.Target, "error", aerr)
 		}
 		return nil, explainTarget(req.Target, err)
 	}
-	for _, i := range picked {
-		report.Images = append(report.Images, images(b.Manifest.Images[i:i+1])...)
-		report.RawBytes += b.Manifest.Images[i].Size
+	for _, p := range parts {
+		report.Images = append(report.Images, images(p.backup.Manifest.Images[p.image:p.image+1])...)
+		report.RawBytes += p.backup.Manifest.Images[p.image].Size
 	}
 	report.Run = s.run()
 	return report, nil
+}
+
+// part is one image that is restored.
+type part struct {
+	backup *archive.Backup
+	image  int
+}
+
+// partsOf are the images that a request means: of a differential, also those of
+// all that it builds on, which belong into one folder.
+func (s *session) partsOf(ctx context.Context, e archive.Entry, req RestoreRequest) (parts []part, err error) {
+	titles := map[string]bool{}
+	var names []string
+	for _, m := range e.Chain() {
+		b, err := s.openWarm(ctx, m, req.Thaw)
+		if err != nil {
+			return nil, err
+		}
+		for i, im := range b.Manifest.Images {
+			if names = append(names, im.Name); req.Image != "" && im.Name != req.Image && im.Title != req.Image {
+				continue
+			}
+			if titles[im.Title] {
+				return nil, &Error{Op: "restore", Name: e.Name.String(), Err: fmt.Errorf("%w: two backups of the chain have an image %s", archive.ErrDamaged, im.Title),
+					Hint: "restore them one by one: " + m.Name.String()}
+			}
+			titles[im.Title] = true
+			parts = append(parts, part{b, i})
+		}
+	}
+	if len(parts) == 0 {
+		return nil, &Error{Op: "find image", Name: req.Image, Err: archive.ErrNotFound, Hint: Suggest(req.Image, names)}
+	}
+	return parts, nil
+}
+
+// needs says which objects are read to restore images.
+func needs(parts []part) func(key string) bool {
+	return func(key string) bool {
+		for _, p := range parts {
+			if p.backup.Needs(p.image)(key) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // openEntry opens the vault of a reference and finds the backup. Without an
@@ -90,6 +152,19 @@ func (s *session) openEntry(ctx context.Context, reference string, access Access
 	}
 	e, err := s.find(ctx, ref)
 	if err != nil {
+		s.close()
+	}
+	return e, err
+}
+
+// openWhole is openEntry, and refuses a differential of which something is
+// missing.
+func (s *session) openWhole(ctx context.Context, reference string, access Access) (archive.Entry, error) {
+	e, err := s.openEntry(ctx, reference, access)
+	if err != nil {
+		return e, err
+	}
+	if err = e.CheckBase(); err != nil {
 		s.close()
 	}
 	return e, err
@@ -114,9 +189,16 @@ func (s *session) target(req RestoreRequest) (snapshot.Target, error) {
 	if path == "" {
 		return nil, usage(`""`, errors.New("the target is empty"), "give the path of a file, a folder or a device, or - for standard output")
 	}
-	u, err := s.parsePlace(path, "target", []string{providers.SchemeFile})
+	u, err := s.parsePlace(path, "target", []string{providers.SchemeFile, neo4j.LoadScheme})
 	if err != nil {
 		return nil, err
+	}
+	loaded := u != nil && u.Scheme == neo4j.LoadScheme
+	if req.DropOld && !loaded {
+		return nil, usage("--drop-old", errors.New("it is for databases that are replaced"), "leave it out, or restore into "+neo4j.LoadScheme+":///DB?home=DIR")
+	}
+	if loaded {
+		return neo4j.OpenTarget(u, neo4j.LoadOptions{Options: s.neo4jOptions(), Overwrite: req.Overwrite, DropOld: req.DropOld})
 	}
 	if u != nil {
 		if path, err = filePath(u); err != nil {
@@ -126,33 +208,9 @@ func (s *session) target(req RestoreRequest) (snapshot.Target, error) {
 	return restore.Target(path, restore.Options{Overwrite: req.Overwrite, Stdout: s.Stdout, Log: s.Log})
 }
 
-// pickImages returns the numbers of the images to restore.
-func pickImages(b *archive.Backup, name string) ([]int, error) {
-	if name != "" {
-		i, ok := b.Image(name)
-		if !ok {
-			return nil, &Error{Op: "find image", Name: name, Err: archive.ErrNotFound, Hint: Suggest(name, imageNames(b))}
-		}
-		return []int{i}, nil
-	}
-	picked := make([]int, len(b.Manifest.Images))
-	for i := range picked {
-		picked[i] = i
-	}
-	return picked, nil
-}
-
-func imageNames(b *archive.Backup) []string {
-	names := make([]string, len(b.Manifest.Images))
-	for i, im := range b.Manifest.Images {
-		names[i] = im.Name
-	}
-	return names
-}
-
-func restoreAll(ctx context.Context, b *archive.Backup, picked []int, target snapshot.Target) error {
-	for _, i := range picked {
-		if err := restoreImage(ctx, b, i, len(picked) == 1, target); err != nil {
+func restoreAll(ctx context.Context, parts []part, target snapshot.Target) error {
+	for _, p := range parts {
+		if err := restoreImage(ctx, p.backup, p.image, len(parts) == 1, target); err != nil {
 			return err
 		}
 	}

@@ -125,12 +125,8 @@ func (s *session) replaced(ctx context.Context, o *opened, like providers.RulesD
 const maxRules = 8 << 20
 
 func (o *opened) formerSet(ctx context.Context, key string, like providers.RulesDocument) (set lifecycle.Ruleset, err error) {
-	r, err := o.bucket.Get(ctx, key, 0, -1)
+	body, err := o.read(ctx, key, maxRules)
 	if err != nil {
-		return set, err
-	}
-	body, err := io.ReadAll(io.LimitReader(r, maxRules))
-	if err = errors.Join(err, r.Close()); err != nil {
 		return set, err
 	}
 	rules, err := native.Parse(native.Document{Store: like.Store, Container: like.Container, Body: body})
@@ -138,6 +134,16 @@ func (o *opened) formerSet(ctx context.Context, key string, like providers.Rules
 		return set, err
 	}
 	return rules.Ruleset(o.prefix), nil
+}
+
+// read reads a small object, most bytes of it at most.
+func (o *opened) read(ctx context.Context, key string, most int64) ([]byte, error) {
+	r, err := o.bucket.Get(ctx, key, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r, most))
+	return body, errors.Join(err, r.Close())
 }
 
 // storeTime is the time by the clock of the store. What is kept goes by it, so

@@ -56,6 +56,12 @@ type Runner struct {
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Terminal lets age plugins ask at the terminal.
 	Terminal bool
+	// Guardian is the command line of a process that calls Guard: it watches over
+	// a server that a run has stopped. Without it no run stops one.
+	Guardian []string
+	// Unfreezer is the command line of a process that calls Unfreeze; without it no
+	// file system is frozen.
+	Unfreezer []string
 	// PollEvery is the time between two looks at what is being thawed; 0: a
 	// minute.
 	PollEvery time.Duration
@@ -94,6 +100,7 @@ type session struct {
 	opened   // where a method works on one vault
 	began    time.Time
 	warnings *warnings
+	together string // id that the backups of several sources share; empty: there is one
 }
 
 // opened is a vault in use.
@@ -114,6 +121,10 @@ func (r *Runner) newSession() *session {
 	s := &session{Runner: *r, warnings: &warnings{}}
 	if s.Program == "" {
 		s.Program = "snapferry"
+	}
+	if s.Host == "" {
+		// Where the system has none, sources of files say so.
+		s.Host, _ = os.Hostname()
 	}
 	if s.Registry == nil {
 		s.Registry = all.Registry()

@@ -2,8 +2,6 @@ package job
 
 import (
 	"context"
-
-	"github.com/snapferry/snapferry/archive"
 )
 
 // ShowRequest names a backup.
@@ -30,12 +28,16 @@ func (r *Runner) Show(ctx context.Context, req ShowRequest) (*ShowReport, error)
 	if err := s.rotate(ctx, &s.opened, s.asked); err != nil {
 		return nil, err
 	}
-	created, err := s.vault.Created(ctx, b.Name)
+	e, err := s.vault.Entry(ctx, b.Name)
 	if err != nil {
 		return nil, err
 	}
-	report.floor(s.vault.Floor(archive.Entry{Name: b.Name, Created: created}))
+	report.floor(s.vault.Floor(e))
+	report.built(e)
 	report.Lock = s.lockOf(ctx, b.ManifestKey())
 	report.Held = s.held(ctx, b.ManifestKey())
+	drilled := []Backup{report.Backup}
+	s.addDrills(ctx, drilled, b.Name.Series)
+	report.Backup = drilled[0]
 	return report, nil
 }

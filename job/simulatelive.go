@@ -74,10 +74,16 @@ func (s *session) points(ctx context.Context, series string, now time.Time) (the
 	if err != nil {
 		return nil, "", err
 	}
+	names = names[:0]
 	for i, e := range whole {
+		names = append(names, e.Name.String())
 		p := lifecycle.Point{Parent: -1, Floor: s.vault.Floor(e), Promise: lifecycle.Promise{Tier: e.Name.Tier, Time: e.Name.ID.Time}}
 		if promises[i] != nil {
 			p.Promise = *promises[i]
+		}
+		if len(e.Base) > 0 {
+			parent := e.Base[len(e.Base)-1].Name
+			p.Parent = slices.IndexFunc(names, func(n string) bool { return n == parent.String() })
 		}
 		there = append(there, p)
 	}

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -19,10 +20,10 @@ const stdinName = "stdin"
 
 // laterSchemes are sources and targets that are designed and not built.
 func laterSchemes() []string {
-	return []string{"neo4j+online", "neo4j+copy", "neo4j+snapshot", "neo4j+load", "ebs", "gce"}
+	return []string{"neo4j+copy", "ebs", "gce"}
 }
 
-func sourceSchemes() []string { return []string{providers.SchemeFile, neo4j.Scheme} }
+func sourceSchemes() []string { return append([]string{providers.SchemeFile}, neo4j.Schemes()...) }
 
 // source opens what raw names: a URL, a path, or - for standard input.
 // Nothing is read of it yet.
@@ -41,14 +42,25 @@ func (s *session) source(raw string) (snapshot.Source, error) {
 	switch {
 	case u == nil:
 		return files.Open(raw, opts)
-	case u.Scheme == neo4j.Scheme:
-		return neo4j.Open(u, neo4j.Options{Host: s.Host, Log: s.Log, TempDir: s.TempDir, Progress: s.Progress.captured})
+	case isNeo4j(u.Scheme):
+		return neo4j.Open(u, s.neo4jOptions())
 	}
 	path, err := filePath(u)
 	if err != nil {
 		return nil, err
 	}
 	return files.Open(path, opts)
+}
+
+// neo4jOptions are what a source of Neo4j needs. The user is the one that
+// cypher-shell takes.
+func (s *session) neo4jOptions() neo4j.Options {
+	o := neo4j.Options{Host: s.Host, Log: s.Log, TempDir: s.TempDir, Progress: s.Progress.captured, Now: s.Now, State: s.CacheDir,
+		Guardian: s.Guardian, Unfreezer: s.Unfreezer}
+	if o.Password = s.Getenv("NEO4J_PASSWORD"); o.Password != "" {
+		o.User = cmp.Or(s.Getenv("NEO4J_USERNAME"), "neo4j")
+	}
+	return o
 }
 
 // filePath returns the path of a file URL, which takes no parameters.

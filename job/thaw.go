@@ -88,7 +88,8 @@ func (c *cold) unreadable() bool {
 	return c.temperature.Warmth == providers.Frozen || c.temperature.Warmth == providers.Thawing
 }
 
-// warm makes sure that the objects of a backup that are wanted can be read, and
+// warm makes sure that the objects of a backup, and of all that it builds on, that
+// are wanted can be read, and
 // tells what was archived; nil: nothing. What is archived and not to be thawed
 // is ErrFrozen, and so is what must still be waited for, with ErrPartial. If
 // rules may remove the backup before it has thawed, nothing is asked for, and
@@ -98,9 +99,13 @@ func (s *session) warm(ctx context.Context, e archive.Entry, ask Thaw, wanted fu
 	if !ok {
 		return nil, nil //nolint:nilnil // nothing freezes here, and no error
 	}
-	contents, err := s.vault.Contents(ctx, e.Name)
-	if err != nil {
-		return nil, err
+	var contents []providers.Object
+	for _, m := range e.Chain() {
+		some, err := s.vault.Contents(ctx, m.Name)
+		if err != nil {
+			return nil, err
+		}
+		contents = append(contents, some...)
 	}
 	t := &thawing{s: s, thawer: thawer, ask: ask, backup: e.Name.String()}
 	for _, o := range contents {

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -21,8 +22,8 @@ type VerifyRequest struct {
 	Thaw Thaw
 }
 
-// Verify checks a backup. If it is damaged, the report says where, and the
-// error is of the class Damaged. What is archived is thawed first if the request
+// Verify checks a backup and all that it builds on. If something of it is damaged,
+// the report says where, and the error is of the class Damaged. What is archived is thawed first if the request
 // says so, all of it, as a sample is another every time; until it is, nothing
 // is checked, and the report tells what was asked for.
 func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, error) {
@@ -33,7 +34,7 @@ func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, 
 	if err := req.Thaw.check(); err != nil {
 		return nil, err
 	}
-	e, err := s.openEntry(ctx, req.Backup, req.Access)
+	e, err := s.openWhole(ctx, req.Backup, req.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, 
 		seed = rand.Uint64()
 	}
 	s.Progress.enter("verify")
-	found, err := s.vault.Verify(ctx, e.Name, archive.VerifyOptions{Sample: req.Sample, Seed: seed})
+	found, err := s.verifyChain(ctx, e, archive.VerifyOptions{Sample: req.Sample, Seed: seed})
 	if found == nil {
 		return nil, err
 	}
@@ -60,6 +61,25 @@ func (r *Runner) Verify(ctx context.Context, req VerifyRequest) (*VerifyReport, 
 		report.Damage = append(report.Damage, Damage(d))
 	}
 	return report, err
+}
+
+// verifyChain verifies a backup and all that it builds on. The report is that of
+// all, the error that of the first that is damaged.
+func (s *session) verifyChain(ctx context.Context, e archive.Entry, opts archive.VerifyOptions) (*archive.VerifyReport, error) {
+	all := &archive.VerifyReport{}
+	var first error
+	for _, m := range e.Chain() {
+		one, err := s.vault.Verify(ctx, m.Name, opts)
+		if one == nil || err != nil && !errors.Is(err, archive.ErrDamaged) {
+			return one, err
+		}
+		if first == nil {
+			first = err
+		}
+		all.Objects, all.Read, all.Bytes, all.Damaged = all.Objects+one.Objects, all.Read+one.Read, all.Bytes+one.Bytes, all.Damaged+one.Damaged
+		all.Damage = append(all.Damage, one.Damage...)
+	}
+	return all, first
 }
 
 // warmAll makes sure that all of a backup can be read, if anything is to be.

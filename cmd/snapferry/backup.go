@@ -105,19 +105,35 @@ func runBackup(ctx context.Context, o backupOptions, d *deps) error {
 		return ended(ctx, err)
 	}
 	perr := d.print(report, func(w io.Writer) {
-		describe(w, &report.Backup)
-		if report.Resumed {
-			line(w, "resumed\t%s were stored already", formatBytes(report.ReusedBytes))
+		if len(report.Members) == 0 {
+			backupText(w, report)
 		}
-		if len(report.Levels) > 0 {
-			line(w, "levels\t%s", levelsText(report.Levels))
-		}
-		for _, v := range report.Vaults {
-			line(w, "in\t%s\t%s", v.Vault, vaultText(v))
+		for _, m := range report.Members {
+			if m.Report != nil {
+				backupText(w, m.Report)
+			}
+			if !m.OK {
+				line(w, "failed\t%s\t%s", m.Member, oneLine(m.Error))
+			}
+			line(w, "")
 		}
 		line(w, "took\t%s", took(report.Duration))
 	})
 	return errors.Join(err, perr)
+}
+
+// backupText tells of one backup.
+func backupText(w io.Writer, report *job.BackupReport) {
+	describe(w, &report.Backup)
+	if report.Resumed {
+		line(w, "resumed\t%s were stored already", formatBytes(report.ReusedBytes))
+	}
+	if len(report.Levels) > 0 {
+		line(w, "levels\t%s", levelsText(report.Levels))
+	}
+	for _, v := range report.Vaults {
+		line(w, "in\t%s\t%s", v.Vault, vaultText(v))
+	}
 }
 
 // levelsText tells the levels of compression, the fastest first.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/snapferry/snapferry/config"
 	"github.com/snapferry/snapferry/job"
 )
 
@@ -30,7 +31,8 @@ func newDoctorCommand(d *deps) *cobra.Command {
 		Short: "Try whether backups into a vault would work and be safe",
 		Long: `Doctor tries what a backup needs of each VAULT, and what would be bad if it were possible: it stores canaries below
 PREFIX/doctor, which no listing of backups looks at, reads them, tries to replace and to remove them, measures rates, and
-asks the store for its settings. It removes what it can of them and names the rest.
+asks the store for its settings. It removes what it can of them and names the rest. Of a source of Neo4j it looks for the installation,
+rights, space, what would stop and start the server, and whether one snapshot could hold the database; nothing is stopped.
 
 Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 		Example: `  snapferry doctor 's3://acme-backups/graph?region=eu-west-1' --lock governance:7 --retention daily=14`,
@@ -45,7 +47,10 @@ Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if name := jobName(c); name != "" {
-				_, o.request.Vaults, err = d.jobOf(c, name)
+				var j *config.Job
+				if j, o.request.Vaults, err = d.jobOf(c, name); err == nil && o.request.Source == "" {
+					o.request.Source = j.Source
+				}
 			} else {
 				o.request.Vaults, err = d.vaults(c, args)
 			}
@@ -62,7 +67,8 @@ Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
 	o.access.registerWrite(c)
 	o.access.registerIdentity(c)
 	c.Flags().Var(&o.memory, "max-memory", "memory that a run would take")
-	registerJob(c, "its vaults")
+	registerJob(c, "its vaults, and its source if that is Neo4j")
+	c.Flags().StringVar(&o.request.Source, "source", "", "look also whether a backup of this source of Neo4j would work; nothing is stopped")
 	c.Flags().BoolVar(&o.request.NoSpeed, "no-speed", false, "do not measure rates, which moves some megabytes")
 	return c
 }
@@ -91,6 +97,10 @@ func runDoctor(ctx context.Context, o doctorOptions, d *deps) error {
 
 func doctorText(w io.Writer, report *job.DoctorReport, color bool) {
 	checksText(w, "this machine", report.Machine, color)
+	if len(report.Source) > 0 {
+		line(w, "")
+		checksText(w, "the source", report.Source, color)
+	}
 	for _, v := range report.Vaults {
 		title := v.Vault
 		if v.Name != "" {

@@ -21,7 +21,7 @@ type inspectOptions struct {
 func newInspectCommand(d *deps) *cobra.Command {
 	var o inspectOptions
 	c := &cobra.Command{
-		Use:   "inspect FILE | FOLDER | BACKUP",
+		Use:   "inspect FILE | FOLDER | BACKUP | --job NAME [latest|ID]",
 		Short: "Show what a dump or .backup file of Neo4j says of itself",
 		Long: `Inspect reads the header of a dump or .backup file of Neo4j, without Java: of a file, of all in a folder, or of a backup in a vault,
 of which it reads the beginning alone. Of .backup files it shows the chains: a full backup and the differentials that follow it.
@@ -31,16 +31,17 @@ BACKUP is VAULT#latest, VAULT#SERIES/latest, VAULT#ID or VAULT#TIER/SERIES/ID; a
 		Example: `  snapferry inspect neo4j.dump --verify
   snapferry inspect /backups --latest-chain
   snapferry inspect 's3://acme-offsite/graph?region=eu-west-1#graph/latest'`,
-		Args: exactly("FILE"),
+		Args: exactlyOrJob("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
-			if o.request.Place, o.request.Access, err = d.backupArg(c, args[0]); err != nil {
+			if o.request.Place, o.request.Access, _, err = d.backupOrJob(c, args, 0); err != nil {
 				return err
 			}
 			return runInspect(c.Context(), o, d)
 		},
 	}
 	o.store.register(c)
+	registerJob(c, "a backup of it")
 	o.access.registerRead(c)
 	c.Flags().BoolVar(&o.request.LatestChain, "latest-chain", false, "show of backups those of the latest chain of each database")
 	c.Flags().BoolVar(&o.request.Verify, "verify", false, "decode files to their end, and tell whether they are whole")
@@ -78,7 +79,10 @@ func inspectText(w io.Writer, report *job.InspectReport) {
 		if a.ScriptBytes > 0 {
 			line(w, "script\tof users and roles, %s", formatBytes(int64(a.ScriptBytes)))
 		}
-		if a.Verified {
+		switch {
+		case a.Problem != "":
+			line(w, "DAMAGED\t%s", a.Problem)
+		case a.Verified:
 			line(w, "whole\tit was decoded to its end")
 		}
 	}

@@ -69,7 +69,8 @@ func (d *deps) mustConfigured(what string) (*config.Config, error) {
 func (d *deps) checks() config.Checks {
 	commands := []*cobra.Command{newBackupCommand(d), newRestoreCommand(d)}
 	return config.Checks{
-		URL: job.CheckVault, Apart: job.CheckApart, Source: job.CheckSource, Series: job.CheckSeries, Lock: remembered(checkLock), Shown: job.Redact,
+		URL: job.CheckVault, Apart: job.CheckApart, Source: job.CheckSource, Series: job.CheckSeries, Drill: job.CheckDrill, Lock: remembered(checkLock),
+		Shown: job.Redact,
 		Setting: func(key, value string) error {
 			if key == "bandwidth" { // its flag is read when it is used
 				return job.CheckBandwidth(value)
@@ -288,12 +289,20 @@ func (d *deps) backupOrJob(c *cobra.Command, args []string, others int) (backup 
 	if len(args) > others {
 		reference, rest = args[0], args[1:]
 	}
-	if strings.ContainsAny(reference, "#/") {
-		return "", access, nil, refused("backup "+reference, errors.New("--job names vault and series already"), "write latest or an ID, or leave out --job")
-	}
 	j, vaults, err := d.jobOf(c, name)
 	if err != nil {
 		return "", access, nil, err
 	}
-	return vaults[0].URL + "#" + j.Series + "/" + reference, vaults[0].Access, rest, nil
+	series := j.Series
+	if job.Several(j.Source) {
+		member, of, found := strings.Cut(reference, "/")
+		if !found {
+			return "", access, nil, refused("backup "+reference, fmt.Errorf("the job %s backs up several databases", name), "write which: neo4j/latest, or neo4j/ID")
+		}
+		series, reference = job.SeriesOf(series, member), of
+	}
+	if strings.ContainsAny(reference, "#/") {
+		return "", access, nil, refused("backup "+reference, errors.New("--job names vault and series already"), "write latest or an ID, or leave out --job")
+	}
+	return vaults[0].URL + "#" + series + "/" + reference, vaults[0].Access, rest, nil
 }

@@ -68,7 +68,11 @@ func (o *listOptions) choose(c *cobra.Command, args []string, d *deps) error {
 		return err
 	}
 	o.request.Vault = vaults[0]
-	if !c.Flag("series").Changed {
+	switch {
+	case c.Flag("series").Changed:
+	case job.Several(j.Source):
+		o.request.Of = job.OwnSeries(j.Source, j.Series)
+	default:
 		o.request.Series = j.Series
 	}
 	return nil
@@ -107,14 +111,22 @@ func listText(w io.Writer, report *job.ListReport, now time.Time) {
 	if len(report.Backups) == 0 {
 		return
 	}
-	rotated := slices.ContainsFunc(report.Backups, func(b job.Backup) bool { return len(b.Stands) > 0 || b.RestorableUntil != nil })
-	between := func(stands, until string) string {
-		if !rotated {
-			return ""
-		}
-		return stands + "\t" + until + "\t"
+	has := func(what func(b *job.Backup) bool) bool {
+		return slices.ContainsFunc(report.Backups, func(b job.Backup) bool { return what(&b) })
 	}
-	line(w, "TIME\tRAW\tSTORED\tSTATE\t%sBACKUP", between("STANDS FOR", "RESTORABLE UNTIL"))
+	rotated := has(func(b *job.Backup) bool { return len(b.Stands) > 0 || b.RestorableUntil != nil })
+	drilled := has(func(b *job.Backup) bool { return b.Drilled != nil || b.DrillFailed != nil })
+	row := func(time, raw, stored, state, stands, until, drill, name string) {
+		cells := []string{time, raw, stored, state}
+		if rotated {
+			cells = append(cells, stands, until)
+		}
+		if drilled {
+			cells = append(cells, drill)
+		}
+		line(w, "%s", strings.Join(append(cells, name), "\t"))
+	}
+	row("TIME", "RAW", "STORED", "STATE", "STANDS FOR", "RESTORABLE UNTIL", "DRILLED", "BACKUP")
 	for i := range report.Backups {
 		b := &report.Backups[i]
 		raw, stored := "-", "-"
@@ -125,9 +137,19 @@ func listText(w io.Writer, report *job.ListReport, now time.Time) {
 		if b.RestorableUntil != nil {
 			until = b.RestorableUntil.Format(time.RFC3339)
 		}
-		line(w, "%s\t%s\t%s\t%s\t%s%s", b.Time.Format(time.RFC3339), raw, stored, state(b, now),
-			between(orDash(strings.Join(b.Stands, ",")), until), b.Name)
+		row(b.Time.Format(time.RFC3339), raw, stored, state(b, now), orDash(strings.Join(b.Stands, ",")), until, drillState(b), b.Name)
 	}
+}
+
+// drillState tells of the drills of a backup.
+func drillState(b *job.Backup) string {
+	switch {
+	case b.DrillFailed != nil:
+		return "FAILED " + b.DrillFailed.Format(time.RFC3339)
+	case b.Drilled != nil:
+		return b.Drilled.Format(time.RFC3339)
+	}
+	return "-"
 }
 
 func state(b *job.Backup, now time.Time) string {

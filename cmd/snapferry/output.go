@@ -69,6 +69,12 @@ func describe(w io.Writer, b *job.Backup) {
 		}
 		line(w, "signed by\t%s\t%s", b.Signature.Key, trust)
 	}
+	for _, id := range b.Builds {
+		line(w, "builds on\t%s", id)
+	}
+	if b.Missing != "" {
+		line(w, "missing\t%s\tit builds on it and cannot be restored", b.Missing)
+	}
 	if len(b.Stands) > 0 {
 		line(w, "stands for\t%s\t%s", strings.Join(b.Stands, ", "), untilText(b.PromisedUntil))
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,7 +73,8 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	flags.BoolVar(&shared.global.json, "json", false, "print the result as JSON, as documented in docs/json.md")
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newKeepCommand(shared), newHoldCommand(shared), newReleaseCommand(shared),
 		newInspectCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
-		newRestoreCommand(shared), newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
+		newRestoreCommand(shared), newDrillCommand(shared), newRecoverCommand(shared), newGuardianCommand(shared), newUnfreezerCommand(shared),
+		newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
 		newLifecycleCommand(shared), newPruneCommand(shared), newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
@@ -170,10 +172,35 @@ func (d *deps) log() *slog.Logger {
 func (d *deps) runner(t job.Tuning) *job.Runner {
 	r := &job.Runner{Program: programName(), Log: d.log(), Now: d.now, Stdin: d.stdin, Stdout: d.stdout, Progress: &job.Progress{},
 		Tuning: t, Terminal: d.terminal}
+	if self, err := ownPath(); err == nil { // without one no server is stopped
+		r.Guardian = []string{self, guardianCommand}
+		r.Unfreezer = []string{self, unfreezerCommand}
+	}
 	if dir, err := os.UserCacheDir(); err == nil { // without one nothing is remembered
 		r.CacheDir = filepath.Join(dir, "snapferry")
 	}
 	return r
+}
+
+// ownPath is the path by which this program was called, where that is known: a
+// program with many names goes by it.
+func ownPath() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	called, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return self, nil //nolint:nilerr // it was called in another way
+	}
+	a, err := os.Stat(self)
+	if err != nil {
+		return "", err
+	}
+	if b, err := os.Stat(called); err != nil || !os.SameFile(a, b) {
+		return self, nil //nolint:nilerr // it was called in another way
+	}
+	return filepath.Abs(called)
 }
 
 func newHelpCommand() *cobra.Command {

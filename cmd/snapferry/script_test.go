@@ -14,12 +14,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/snapferry/snapferry/internal/mix"
 	"github.com/snapferry/snapferry/internal/testenv"
 	"github.com/snapferry/snapferry/job"
+	"github.com/snapferry/snapferry/snapshot/neo4j/artifact/artifacttest"
 )
 
 // TestScript runs the scripts that need nothing but a file system.
@@ -46,6 +48,76 @@ func TestScriptCrypto(t *testing.T) {
 		testenv.Tool(t, tool)
 	}
 	testscript.Run(t, params("testdata/crypto", nil))
+}
+
+// TestScriptNeo4j runs the scripts that use a Neo4j: $NEO4J is its home, which
+// is not running.
+func TestScriptNeo4j(t *testing.T) {
+	home := testenv.Neo4j(t, testenv.Neo4jLTS)
+	t.Cleanup(func() {
+		// A script that fails leaves its server.
+		if out, err := exec.Command(filepath.Join(home.Home, "bin", "neo4j"), "stop").CombinedOutput(); err != nil {
+			t.Errorf("stop Neo4j: %v\n%s", err, out)
+		}
+	})
+	p := params("testdata/neo4j", nil)
+	p.Cmds["asbackup"] = asBackup
+	p.Cmds["neo4jserves"] = func(*testscript.TestScript, bool, []string) { home.WaitServing() }
+	setup := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("NEO4J", home.Home)
+		return setup(e)
+	}
+	testscript.Run(t, p)
+}
+
+// asbackup DUMP BACKUP full|diff makes a backup of Enterprise of a dump.
+func asBackup(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: asbackup DUMP BACKUP full|diff")
+	}
+	dump, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer dump.Close()
+	var out bytes.Buffer
+	b := artifacttest.Backup{Database: "neo4j", ID: strings.Repeat("0a", 16), Time: time.Now(), Lowest: 1, Highest: 9, Full: args[2] == "full", Recovered: true}
+	ts.Check(b.WriteDump(&out, dump))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o644))
+}
+
+// TestScriptOnline runs the scripts that back up a server of the Enterprise
+// edition, which is a stand-in: $SERVER is its port for backups, $NEO4J the home of
+// a neo4j-admin. server commit DB N, server prune DB and server fault DB NAME|none
+// change what it has.
+func TestScriptOnline(t *testing.T) {
+	p := params("testdata/online", nil)
+	servers := map[string]*testenv.Enterprise{}
+	p.Cmds["server"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: server commit|prune|fault DB [N|NAME]")
+		}
+		server := servers[ts.Getenv("SERVER")]
+		switch args[0] {
+		case "commit":
+			n, err := strconv.ParseInt(args[2], 10, 64)
+			ts.Check(err)
+			server.Commit(args[1], n)
+		case "prune":
+			server.Change(args[1], func(db *testenv.EnterpriseDatabase) { db.Highest += 100; db.Oldest = db.Highest - 1 })
+		case "fault":
+			server.Change(args[1], func(db *testenv.EnterpriseDatabase) { db.Fault = strings.TrimPrefix(args[2], "none") })
+		}
+	}
+	setup := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		server := testenv.NewEnterprise(t, testenv.Neo4jCalendar)
+		servers[server.Address] = server
+		e.Setenv("SERVER", server.Address)
+		e.Setenv("NEO4J", server.Home)
+		e.Setenv("NEO4J_HOME", server.Home)
+		return setup(e)
+	}
+	testscript.Run(t, p)
 }
 
 func params(dir string, s3 *testenv.S3Server) testscript.Params {

@@ -57,6 +57,9 @@ func runShow(ctx context.Context, o showOptions, d *deps) error {
 			line(w, "%s\t%s", k, report.Facts[k])
 		}
 		line(w, "program\t%s", report.Program)
+		if report.Drilled != nil || report.DrillFailed != nil {
+			line(w, "drilled\t%s", drillState(&report.Backup))
+		}
 		if report.Lock != nil {
 			line(w, "locked\t%s until %s", report.Lock.Mode, report.Lock.Until.Format(time.RFC3339))
 		}
