@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&b.binary, "server", ".tools/bin/versitygw", "the S3 server")
 	dir := flags.String("dir", os.TempDir(), "folder for sources, objects and results")
 	fast := flags.String("fast", "", "the same where speed is measured (default /dev/shm, if it has room, or that of -dir)")
-	only := flags.String("only", "engine,compare,clouds,vaults,auto,memory,list,rules", "parts to run")
+	only := flags.String("only", "engine,compare,clouds,vaults,auto,memory,list,rules,neo4j", "parts to run")
 	generate := flags.Int64("generate", 0, "print a stream of so many GiB and do nothing else")
 	flags.StringVar(&b.snapferry, "snapferry", "bin/snapferry", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
@@ -166,8 +166,11 @@ func (b *bench) parts(ctx context.Context, names []string, in folders) error {
 		case "rules":
 			b.out.printf("\n== rules\n")
 			err = b.within(ctx, in.slow, rulesAll)
+		case "neo4j":
+			b.out.printf("\n== Neo4j %s with %d nodes: medians of %d rounds\n", benchNeo4j, benchNodes, b.rounds)
+			err = b.within(ctx, in.slow, neo4jAll)
 		default:
-			return fmt.Errorf("no part %q: engine, compare, clouds, vaults, auto, memory, list and rules are known", name)
+			return fmt.Errorf("no part %q: engine, compare, clouds, vaults, auto, memory, list, rules and neo4j are known", name)
 		}
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
