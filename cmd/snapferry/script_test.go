@@ -129,6 +129,10 @@ func params(dir string, s3 *testenv.S3Server) testscript.Params {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "home", "cache"))
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, ".tmp"))
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			today := time.Now().UTC() // stores have clocks of their own, so that nobody's can be set
+			e.Setenv("TODAY", today.Format(time.DateOnly))
+			e.Setenv("DAY", today.Format("20060102")) // as in an id
+			e.Setenv("IN_8_DAYS", today.AddDate(0, 0, 8).Format(time.DateOnly))
 			dumps, err := filepath.Abs("../../snapshot/neo4j/artifact/testdata")
 			if err != nil {
 				return err
