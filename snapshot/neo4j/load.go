@@ -309,6 +309,9 @@ func (t *loadTarget) place(ctx context.Context) (old []string, err error) {
 			return err
 		}
 		_, err := swap.Finish(note)
+		if err != nil {
+			err = errors.Join(err, swap.Undo(note))
+		}
 		return err
 	}
 	spec, running, err := t.server(ctx, []*source{t.source}, filepath.Join(t.stage, stoppedName))

@@ -166,16 +166,23 @@ func (s Spec) Start(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// finishSwap puts in place what a run that died has left half way.
+// finishSwap puts in place what a run that died has left half way; or puts back
+// what was there, if that cannot be: a server serves one of both.
 func (s Spec) finishSwap(log *slog.Logger) error {
 	if s.Swap == "" {
 		return nil
 	}
 	found, err := swap.Finish(s.Swap)
-	if found && err == nil {
+	switch {
+	case err != nil:
+		if undone := swap.Undo(s.Swap); undone != nil {
+			return errors.Join(err, undone)
+		}
+		log.Error("the database cannot be put in place; the one before is put back", "error", err)
+	case found:
 		log.Warn("the database was put in place for a run that died")
 	}
-	return err
+	return nil
 }
 
 var (
@@ -275,7 +282,7 @@ func (s Spec) mark() error {
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = os.Rename(temporary, s.Marker)
 	}
-	if err != nil {
+	if err = errors.Join(err, swap.SyncDir(filepath.Dir(s.Marker))); err != nil {
 		return fmt.Errorf("mark the server as stopped: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/snapferry/snapferry/snapshot/neo4j/bolt"
 	"github.com/snapferry/snapferry/snapshot/neo4j/install"
 	"github.com/snapferry/snapferry/snapshot/neo4j/manager"
+	"github.com/snapferry/snapferry/snapshot/neo4j/swap"
 )
 
 func spec(t *testing.T) Spec {
@@ -89,4 +90,36 @@ func FuzzParseMarker(f *testing.F) {
 			t.Errorf("%q was taken: %+v", raw, s)
 		}
 	})
+}
+
+// A server whose new database cannot be put in place serves the one before.
+func TestSwapPutBack(t *testing.T) {
+	dir := t.TempDir()
+	move := func(name string) swap.Move {
+		return swap.Move{New: filepath.Join(dir, "new", name), At: filepath.Join(dir, name), Old: filepath.Join(dir, "old", name)}
+	}
+	moves := []swap.Move{move("databases"), move("transactions")}
+	for _, path := range []string{moves[0].New, moves[0].At, moves[1].New, moves[1].At, moves[1].Old} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(moves[0].At, "before"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Spec{Swap: filepath.Join(dir, "swap.json")}
+	if err := swap.Write(s.Swap, moves); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.finishSwap(testenv.Log(t)); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{filepath.Join(moves[0].At, "before"), moves[1].At, moves[0].New, moves[1].New} {
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Lstat(s.Swap); err == nil {
+		t.Error("the note is left")
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Move puts New at At, and what is at At to Old. All three are on one file
@@ -45,7 +46,7 @@ func Write(path string, moves []Move) error {
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = os.Rename(temporary, path)
 	}
-	if err = errors.Join(err, syncDir(filepath.Dir(path))); err != nil {
+	if err = errors.Join(err, SyncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("write down what is put in place: %w", err)
 	}
 	return nil
@@ -54,24 +55,51 @@ func Write(path string, moves []Move) error {
 // Finish does what is written down and not done yet, and removes the note.
 // Without one there is nothing to do. It reports whether there was one.
 func Finish(path string) (found bool, err error) {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read what is put in place: %w", err)
-	}
-	moves, err := parse(raw)
-	if err != nil {
-		return true, fmt.Errorf("read %s: %w", path, err)
+	moves, found, err := read(path)
+	if !found || err != nil {
+		return found, err
 	}
 	for _, m := range moves {
 		if err := m.do(); err != nil {
 			return true, fmt.Errorf("put %s in place: %w", m.At, err)
 		}
 	}
-	return true, errors.Join(os.Remove(path), syncDir(filepath.Dir(path)))
+	return true, remove(path)
 }
+
+// Undo puts back what Finish has begun and cannot end, and removes the note. It
+// fails, and the note stays, where something is in place that nothing was
+// before.
+func Undo(path string) error {
+	moves, found, err := read(path)
+	if !found || err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(moves) {
+		if err := m.undo(); err != nil {
+			return fmt.Errorf("put %s back: %w", m.At, err)
+		}
+	}
+	return remove(path)
+}
+
+// read reads a note. found is false where there is none.
+func read(path string) (moves []Move, found bool, err error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read what is put in place: %w", err)
+	}
+	if moves, err = parse(raw); err != nil {
+		return nil, true, fmt.Errorf("read %s: %w", path, err)
+	}
+	return moves, true, nil
+}
+
+// remove removes a note, durably.
+func remove(path string) error { return errors.Join(os.Remove(path), SyncDir(filepath.Dir(path))) }
 
 func parse(raw []byte) ([]Move, error) {
 	var p plan
@@ -93,12 +121,14 @@ func parse(raw []byte) ([]Move, error) {
 
 // do is done once New is gone.
 func (m Move) do() error {
-	if _, err := os.Lstat(m.New); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
+	if added, err := there(m.New); err != nil || !added {
 		return err
 	}
-	if _, err := os.Lstat(m.At); err == nil {
+	replaced, err := there(m.At)
+	if err != nil {
+		return err
+	}
+	if replaced {
 		if err := os.MkdirAll(filepath.Dir(m.Old), 0o700); err != nil {
 			return err
 		}
@@ -108,11 +138,9 @@ func (m Move) do() error {
 		if err := os.Rename(m.At, m.Old); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(m.Old)); err != nil {
+		if err := SyncDir(filepath.Dir(m.Old)); err != nil {
 			return err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(m.At), 0o755); err != nil {
 		return err
@@ -120,5 +148,37 @@ func (m Move) do() error {
 	if err := os.Rename(m.New, m.At); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(m.At)), syncDir(filepath.Dir(m.New)))
+	return errors.Join(SyncDir(filepath.Dir(m.At)), SyncDir(filepath.Dir(m.New)))
+}
+
+// undo is done once New is there again, and At is what it was.
+func (m Move) undo() error {
+	added, err := there(m.New)
+	if err != nil {
+		return err
+	}
+	kept, err := there(m.Old)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !added && !kept: // it is in place, or never was anywhere
+		return errors.New("nothing was there before")
+	case !added:
+		err = os.Rename(m.At, m.New)
+	}
+	replaced, thereErr := there(m.At)
+	if err = errors.Join(err, thereErr); err != nil || replaced || !kept { // it was not moved away
+		return err
+	}
+	err = os.Rename(m.Old, m.At)
+	return errors.Join(err, SyncDir(filepath.Dir(m.At)), SyncDir(filepath.Dir(m.New)), SyncDir(filepath.Dir(m.Old)))
+}
+
+func there(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
