@@ -51,7 +51,7 @@ bench: build tools-s3 ## measure against the in-memory limit and other tools, si
 .PHONY: test
 test: tools-s3 tools-minio tools-moto tools-azure tools-neo4j tools-system ## run every test, race detector on
 	@$(if $(RACE),,echo 'note: no C compiler was found; the race detector is off'; [ "$${CI:-}" != true ])
-	$(GO) test $(RACE) -timeout 40m $(ARGS) $(PKG)
+	$(GO) test $(RACE) -timeout 60m $(ARGS) $(PKG)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## check style, layers, formatting, go.mod, scripts and terraform
