@@ -20,7 +20,7 @@ func TestDocumentedFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, report := range []any{
-		job.Backup{}, job.BackupReport{}, job.MemberReport{}, job.VaultReport{}, job.CopyReport{}, job.ListReport{}, job.ShowReport{}, job.HoldReport{}, job.InspectReport{}, job.Artifact{}, job.ArtifactChain{}, job.ThawReport{}, job.VerifyReport{}, job.RestoreReport{}, job.Seed{}, job.FinishReport{}, job.DrillReport{}, job.RecoverReport{}, job.Drilled{}, job.DrillStep{}, job.DrillGraph{}, job.Answer{},
+		job.Backup{}, job.BackupReport{}, job.MemberReport{}, job.VaultReport{}, job.CopyReport{}, job.ListReport{}, job.ShowReport{}, job.HoldReport{}, job.InspectReport{}, job.Artifact{}, job.ArtifactChain{}, job.ThawReport{}, job.VerifyReport{}, job.RestoreReport{}, job.Seed{}, job.FinishReport{}, job.DrillReport{}, job.RecoverReport{}, job.CleanupReport{}, job.LeftSnapshot{}, job.Drilled{}, job.DrillStep{}, job.DrillGraph{}, job.Answer{},
 		job.BenchReport{}, job.Source{}, job.Image{}, job.Run{}, job.Damage{}, job.Measurement{}, job.Lock{}, job.DoctorReport{}, job.VaultHealth{}, job.Check{},
 		job.RewrapReport{}, job.Rewrapped{}, job.Encryption{}, job.Signature{},
 		job.PruneReport{}, job.PruneResult{}, job.PlanReport{}, job.RuleChange{}, job.Loss{}, job.LifecycleReport{}, job.SeriesLife{}, job.SimulateReport{}, job.RestorePoint{}, job.SimulatedDay{}, job.RestorePointsOfDay{},

@@ -23,19 +23,9 @@ killed. It returns when the database answers. Of a SOURCE that takes snapshots, 
 it does nothing. The next backup of SOURCE does the same before anything else.`,
 		Args: exactlyOrJob("SOURCE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			source := ""
-			if name := jobName(c); name != "" {
-				j, _, err := d.jobOf(c, name)
-				if err != nil {
-					return err
-				}
-				source = j.Source
-			}
-			switch {
-			case source == "":
-				source = args[0]
-			case len(args) > 0:
-				return refused("--job "+jobName(c), errors.New("SOURCE is that of the job"), "leave out one of SOURCE and --job")
+			source, err := d.sourceOrJob(c, args)
+			if err != nil {
+				return err
 			}
 			r := d.runner(job.Tuning{})
 			r.Host = host
@@ -55,6 +45,24 @@ it does nothing. The next backup of SOURCE does the same before anything else.`,
 	registerJob(c, "its source")
 	c.Flags().StringVar(&host, "host", "", "name of this machine in the source's identity (default its host name)")
 	return c
+}
+
+// sourceOrJob is the source that is named, or that of the job.
+func (d *deps) sourceOrJob(c *cobra.Command, args []string) (string, error) {
+	name := jobName(c)
+	if name == "" {
+		return args[0], nil
+	}
+	j, _, err := d.jobOf(c, name)
+	switch {
+	case err != nil:
+		return "", err
+	case j.Source == "":
+		return args[0], nil
+	case len(args) > 0:
+		return "", refused("--job "+name, errors.New("SOURCE is that of the job"), "leave out one of SOURCE and --job")
+	}
+	return j.Source, nil
 }
 
 // The names of hidden commands: one watches over a server, one thaws a file system.

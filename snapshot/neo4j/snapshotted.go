@@ -3,8 +3,6 @@ package neo4j
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -152,23 +150,26 @@ func commonFolder(a, b string) string {
 	}
 }
 
+// cloneRequest says what is cloned of sources, but not where to and under which
+// label.
+func (s *source) cloneRequest(all []*source, base string) clone.Request {
+	req := clone.Request{Via: s.via, Program: s.program, Base: base}
+	for _, one := range all {
+		req.Folders = append(req.Folders, one.at.data, one.at.transactions)
+	}
+	return req
+}
+
 // take writes down what will be cloned, and clones it.
 func take(ctx context.Context, all []*source, base string) (*clone.Clone, time.Duration, error) {
 	lead, folder := all[0], all[0].ready.folder
-	random := make([]byte, 4)
-	if _, err := rand.Read(random); err != nil {
-		return nil, 0, err
-	}
 	place := filepath.Join(folder.dir, placeName)
 	if err := os.Mkdir(place, folder.owner.FolderMode()); err != nil {
 		return nil, 0, fmt.Errorf("make a place for the clone: %w", err)
 	}
-	var folders []string
-	for _, s := range all {
-		folders = append(folders, s.at.data, s.at.transactions)
-	}
-	c, err := clone.Plan(ctx, clone.Request{Via: lead.via, Program: lead.program, Base: base, Folders: folders,
-		Place: place, Label: clone.LabelPrefix + strings.ReplaceAll(lead.database, ".", "-") + "-" + hex.EncodeToString(random)})
+	req := lead.cloneRequest(all, base)
+	req.Place, req.Label = place, clone.Label(lead.database, lead.now())
+	c, err := clone.Plan(ctx, req)
 	if err != nil {
 		return nil, 0, err
 	}

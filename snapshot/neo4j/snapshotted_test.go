@@ -215,6 +215,7 @@ func TestSnapshot(t *testing.T) {
 				testSnapshotRefused(d)
 				testSnapshotKilled(d)
 				testSnapshotCommand(d)
+				testCleanup(d)
 			}
 		})
 	}
@@ -380,6 +381,7 @@ func testSnapshotKilled(d *daemon) {
 			if err != nil {
 				d.Fatal(err)
 			}
+			testCleanupOpened(d)
 			if found, err := Recover(d.Context(), u, Options{Host: "test-host", Now: time.Now, Log: testenv.Log(d.T)}); err != nil || !found {
 				d.Errorf("%t, %v", found, err)
 			}

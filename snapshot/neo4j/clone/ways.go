@@ -126,20 +126,30 @@ func (c *Clone) takeLVM(ctx context.Context) error {
 }
 
 func (c *Clone) removeLVM(ctx context.Context) error {
-	_, err := run(ctx, "findmnt", "--mountpoint", c.Place)
-	if err == nil {
-		_, err = run(ctx, "umount", c.Place)
-	} else if !errors.Is(err, exec.ErrNotFound) {
-		err = nil // it is not mounted
-	}
-	if err != nil {
+	if err := unmount(ctx, c.Place); err != nil {
 		return err
 	}
 	volume := c.Origin + "/" + c.Label
-	if _, err = run(ctx, "lvs", "--noheadings", "--options", "lv_name", volume); err == nil {
+	_, err := run(ctx, "lvs", "--noheadings", "--options", "lv_name", volume)
+	if err == nil {
 		_, err = run(ctx, "lvremove", "--yes", volume)
 	} else if !errors.Is(err, exec.ErrNotFound) {
 		err = nil // there is none
+	}
+	return err
+}
+
+// unmount unmounts what is mounted at a folder. That there is nothing is no
+// error.
+func unmount(ctx context.Context, at string) error {
+	if at == "" {
+		return nil
+	}
+	_, err := run(ctx, "findmnt", "--mountpoint", at)
+	if err == nil {
+		_, err = run(ctx, "umount", at)
+	} else if !errors.Is(err, exec.ErrNotFound) {
+		err = nil
 	}
 	return err
 }
