@@ -14,7 +14,7 @@ import (
 
 // DoctorRequest says what is examined.
 type DoctorRequest struct {
-	Vaults []Vault // at least one
+	Vaults []Vault // at least one, if there is no source
 	// Source, if it is one of Neo4j, is looked at, too.
 	Source string
 	// NoSpeed leaves out the measuring of rates, which moves some megabytes.
@@ -71,10 +71,10 @@ type Check struct {
 // which is of the class Failed if a check is red, else Partial if one is
 // yellow.
 func (r *Runner) Doctor(ctx context.Context, req DoctorRequest) (*DoctorReport, error) {
-	if len(req.Vaults) == 0 {
+	if len(req.Vaults) == 0 && req.Source == "" {
 		return nil, usage("doctor", errors.New("no vault is named"), "give a path, or a URL such as s3://BUCKET/PREFIX?region=REGION")
 	}
-	report := &DoctorReport{Machine: []Check{r.newSession().checkMemory(os.DirFS("/"))}}
+	report := &DoctorReport{Machine: []Check{r.newSession().checkMemory(os.DirFS("/"))}, Vaults: []VaultHealth{}}
 	var err error
 	if report.Source, err = r.newSession().examineSource(ctx, req.Source); err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ type doctorOptions struct {
 func newDoctorCommand(d *deps) *cobra.Command {
 	o := doctorOptions{memory: byteSize{n: job.DefaultMemory}}
 	c := &cobra.Command{
-		Use:   "doctor VAULT... | --job NAME",
+		Use:   "doctor VAULT... | --source SOURCE [VAULT...] | --job NAME",
 		Short: "Try whether backups into a vault would work and be safe",
 		Long: `Doctor tries what a backup needs of each VAULT, and what would be bad if it were possible: it stores canaries below
 PREFIX/doctor, which no listing of backups looks at, reads them, tries to replace and to remove them, measures rates, and
@@ -35,12 +35,15 @@ asks the store for its settings. It removes what it can of them and names the re
 rights, space, what would stop and start the server, and whether one snapshot could hold the database; nothing is stopped.
 
 Exit code 0: all is green; 3: something is yellow; 1: something is red.`,
-		Example: `  snapferry doctor 's3://acme-backups/graph?region=eu-west-1' --lock governance:7 --retention daily=14`,
+		Example: `  snapferry doctor 's3://acme-backups/graph?region=eu-west-1' --lock governance:7 --retention daily=14
+  snapferry doctor --source 'neo4j+dump:///neo4j?home=/opt/neo4j&stop=yes&scratch=/var/tmp'`,
 		Args: func(c *cobra.Command, args []string) error {
-			if jobName(c) == "" {
+			switch {
+			case jobName(c) == "" && o.request.Source != "":
+				return nil
+			case jobName(c) == "":
 				return atLeast("VAULT")(c, args)
-			}
-			if len(args) > 0 {
+			case len(args) > 0:
 				return refused("--job "+jobName(c), errors.New("VAULT is those of the job"), "leave out one of VAULT and --job")
 			}
 			return nil
