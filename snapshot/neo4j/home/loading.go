@@ -33,6 +33,7 @@ func (h *Home) LoadStream(ctx context.Context) (*Loading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load from a stream: %w", err)
 	}
+	widen(in)
 	c := h.command(h.own.Admin, args)
 	c.Stdin, c.Lines, c.Merge = out, process.NewLines("neo4j-admin (scratch)", h.log, nil), true
 	p, err := process.Start(ctx, c)
