@@ -74,7 +74,8 @@ ships it to a vault (a bucket or a folder), and proves that it restores.`,
 	root.AddCommand(newBackupCommand(shared), newCopyCommand(shared), newKeepCommand(shared), newHoldCommand(shared), newReleaseCommand(shared),
 		newInspectCommand(shared), newListCommand(shared), newShowCommand(shared), newVerifyCommand(shared),
 		newRestoreCommand(shared), newDrillCommand(shared), newRecoverCommand(shared), newCleanupCommand(shared),
-		newGuardianCommand(shared), newUnfreezerCommand(shared), newFinishCommand(shared), newRewrapCommand(shared), newBenchCommand(shared), newDoctorCommand(shared),
+		newGuardianCommand(shared), newUnfreezerCommand(shared), newFinishCommand(shared), newRewrapCommand(shared),
+		newBenchCommand(shared), newDoctorCommand(shared),
 		newLifecycleCommand(shared), newPruneCommand(shared), newConfigCommand(shared), newVersionCommand(shared), newCompletionCommand(shared))
 	root.SetHelpCommand(newHelpCommand())
 	return root, started
