@@ -254,7 +254,8 @@ func (n *neo4jServer) settle(ctx context.Context) error {
 // loading it into a stopped server.
 func (n *neo4jServer) restoreByHand(ctx context.Context) (took, durable time.Duration, err error) {
 	const bucket = "s3://awscli/neo4j.dump"
-	if _, err := n.run(ctx, fmt.Sprintf("aws s3 cp --only-show-errors %s/dumps/neo4j.dump %s && { %s/bin/neo4j stop || true; }", n.dir, bucket, n.home)); err != nil {
+	begin := fmt.Sprintf("aws s3 cp --only-show-errors %s/dumps/neo4j.dump %s && { %s/bin/neo4j stop || true; }", n.dir, bucket, n.home)
+	if _, err := n.run(ctx, begin); err != nil {
 		return 0, 0, err
 	}
 	if err := n.settle(ctx); err != nil {
