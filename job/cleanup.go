@@ -40,6 +40,9 @@ func (r *Runner) Cleanup(ctx context.Context, source string, confirm bool) (*Cle
 			"give the source as it is backed up: "+neo4j.SnapshotScheme+":///DB?home=DIR&via=btrfs&scratch=DIR")
 	}
 	left, err := neo4j.Cleanup(ctx, u, s.neo4jOptions(), confirm)
+	if left == nil { // nobody knows whether there is one
+		return nil, err
+	}
 	report := &CleanupReport{Source: u.Redacted(), Confirmed: confirm, Snapshots: []LeftSnapshot{}}
 	stay := 0
 	for _, l := range left {
